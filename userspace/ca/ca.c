@@ -201,37 +201,68 @@ static void schedule(struct pw_ca *ca)
 	delay.tv_usec = next_ms % 1000 * 1000;
 	evtimer_add(ca->timer, &delay);
 }
-}
-if (!l && HASH_COUNT(ca->leaves) >= PW_CA_MAX_LEAVES) {
-	free(uri);
-	free(dns);
+
+/* Makes room for one more. Names come from the local API, so their number has a limit. */
+static int leaf_reserve(struct pw_ca *ca, struct pw_err *err)
+{
+	struct leaf *l, *tmp;
+
+	if (HASH_COUNT(ca->leaves) < PW_CA_MAX_LEAVES)
+		return 0;
+	HASH_ITER(hh, ca->leaves, l, tmp)
+	{
+		if (!leaf_in_use(l))
+			leaf_drop(ca, l);
+	}
+	if (HASH_COUNT(ca->leaves) < PW_CA_MAX_LEAVES)
+		return 0;
 	return pw_err_set(err, PW_ERR_LIMIT, ENOSPC,
-			  "%d services have certificates in use: no more are issued",
-			  PW_CA_MAX_LEAVES);
+			  "%d certificates are in use: no more are issued", PW_CA_MAX_LEAVES);
 }
-if (!l) {
-	l = pw_new0(struct leaf);
+
+/* Takes uri and dns. */
+static int leaf_add(struct pw_ca *ca, const char *name, char *uri, char *dns, struct leaf **ret,
+		    struct pw_err *err)
+{
+	struct leaf *l = pw_new0(struct leaf);
+	int r;
+
 	l->name = pw_xstrdup(name);
 	l->uri = uri;
 	l->dns = dns;
-	r = leaf_renew(ca, l, err);
+	r = leaf_reserve(ca, err);
+	if (r == 0)
+		r = leaf_renew(ca, l, err);
 	if (r < 0) {
 		leaf_free(l);
 		return r;
 	}
 	HASH_ADD_KEYPTR(hh, ca->leaves, l->name, strlen(l->name), l);
-	schedule(ca);
-} else {
-	free(uri);
-	free(dns);
+	/* A timer that is set fires for an older leaf, so before this one is due. */
+	if (ca->timer && !evtimer_pending(ca->timer, NULL))
+		schedule(ca);
+	*ret = l;
+	return 0;
 }
-if (pw_now_real_ns() >= l->renew_at_ns) {
-	r = leaf_renew(ca, l, err);
+
+/* Takes uri and dns. */
+static int leaf_get(struct pw_ca *ca, const char *name, char *uri, char *dns,
+		    struct pw_identity **ret, struct pw_err *err)
+{
+	pw_autofree char *own_uri = uri;
+	pw_autofree char *own_dns = dns;
+	struct leaf *l = NULL;
+	int r = 0;
+
+	HASH_FIND_STR(ca->leaves, name, l);
+	if (!l)
+		r = leaf_add(ca, name, TAKE_PTR(own_uri), TAKE_PTR(own_dns), &l, err);
+	else if (pw_now_real_ns() >= l->renew_at_ns)
+		r = leaf_renew(ca, l, err);
 	if (r < 0)
 		return r;
-}
-*ret = pw_identity_ref(l->identity);
-return 0;
+	*ret = pw_identity_ref(l->identity);
+	return 0;
 }
 
 int pw_ca_leaf(struct pw_ca *ca, const char *service, struct pw_identity **ret, struct pw_err *err)
