@@ -142,21 +142,59 @@ struct pw_route_value {
 	char text[PW_ADDR_LEN];
 };
 
-/* pw_flows: one entry for each of a flow's two sockets. */
+/*
+ * pw_flows: one entry for each of a flow's two sockets, keyed by the cookie of the socket that is read from.
+ *
+ * Accounting of a sockmap flow, for the direction "this socket -> partner". Every number counts bytes of this
+ * socket's stream; who may write a field is fixed, because neither side can lock the other out:
+ *
+ *   start, base        the worker, once, before the socket joins pw_socks
+ *   relayed            the worker (pw_flow_relayed(), the map pw_relayed): read with recv() since the join AND
+ *                      taken whole by send() on the partner
+ *   redirected, passed, paused, bytes, state
+ *                      the verdict, as long as the socket is in pw_socks
+ *
+ * The verdict sends a buffer of len bytes to the partner when all of this holds, else it pauses (paused = 1,
+ * passed += len, the buffer stays in this socket's queue, which closes the TCP window):
+ *
+ *   position   bytes_received(this socket) - len == start + redirected + relayed
+ *              nothing that came earlier waits in the queue of user space, so order is kept;
+ *   credit     redirected + relayed - (bytes_acked(partner) - base) <= credit
+ *              (half of the credit to leave a pause).
+ *
+ * So nobody un-pauses a flow: the worker only relays what it can recv(), reports it, and the verdict takes over
+ * again with the first buffer that finds the queue empty. A flow joins with paused = 1 (pw_flow_put() sees to it):
+ * what was queued before the join is drained by the worker. Before it send()s relayed bytes the worker waits until
+ * what was redirected earlier has left the kernel's backlog, which is exactly when
+ *
+ *   bytes_acked(partner) + SIOCOUTQ(partner) - base == redirected + relayed
+ *
+ * (`redirected` stands still while the worker holds bytes that it has not reported). The same sum tells at the end
+ * of the stream that the partner may be shut down. bytes_acked and bytes_received are TCP_INFO's.
+ *
+ * The verdict cuts (state = CLOSING, event FLOW_CUT, everything dropped from then on) when pw_policy has no ALLOW
+ * for `policy`, and drops buffers of length 0.
+ */
 struct pw_flow_value {
 	__u64 partner;			/* cookie of the other socket */
 	struct pw_policy_key policy;
 	enum pw_forwarder forwarder;
 	enum pw_flow_state state;
-	__u32 paused;			/* 1: out of credit, user space relays until its queue is empty */
+	__u32 paused;			/* 1: user space relays until its queue is empty */
 	__u64 bytes;			/* read from this socket and passed on, by anyone */
 	__u64 redirected;		/* of these, what the verdict sent to the partner */
 	__u64 passed;			/* bytes the verdict left to user space */
-	__u64 base;			/* partner's bytes_acked when the flow joined */
+	__u64 base;			/* partner's bytes_acked + SIOCOUTQ when the flow joined */
+	__u64 start;			/* bytes user space had read from this socket when it joined */
 	__u64 started_ns;		/* CLOCK_MONOTONIC */
 	char peer[PW_NAME_LEN];
 	char source[PW_NAME_LEN];
 	char destination[PW_NAME_LEN];
+};
+
+/* pw_relayed: socket cookie -> what the worker relayed since the join; see pw_flow_value. */
+struct pw_relayed_value {
+	__u64 bytes;
 };
 
 struct pw_stat_value {
@@ -186,12 +224,22 @@ struct pw_meta_value {
 
 enum pw_guard_mode { PW_GUARD_OFF = 0, PW_GUARD_LIMIT = 1, PW_GUARD_ENFORCE = 2 };
 
+/* pw_config: array of one, what programs obey at run time. */
+struct pw_config_value {
+	enum pw_guard_mode guard_mode;
+	__u32 syn_per_second;		/* new connections per source and second; 0: none */
+	__u64 credit_bytes;		/* of a sockmap flow and direction */
+	__u16 gateway_port_be;
+	__u16 pad[3];
+};
+
 _Static_assert(sizeof(struct pw_guard_key) == 20, "abi");
 _Static_assert(sizeof(struct pw_guard_value) == 16 + PW_NAME_LEN + PW_ADDR_LEN, "abi");
 _Static_assert(sizeof(struct pw_policy_key) == 12, "abi");
 _Static_assert(sizeof(struct pw_policy_value) == 16 + 3 * PW_NAME_LEN, "abi");
 _Static_assert(sizeof(struct pw_route_value) == 28 + PW_ADDR_LEN, "abi");
-_Static_assert(sizeof(struct pw_flow_value) == 72 + 3 * PW_NAME_LEN, "abi");
+_Static_assert(sizeof(struct pw_flow_value) == 80 + 3 * PW_NAME_LEN, "abi");
 _Static_assert(sizeof(struct pw_stat_value) == 16 + PW_REASON_NAME_LEN, "abi");
+_Static_assert(sizeof(struct pw_config_value) == 24, "abi");
 _Static_assert(sizeof(struct pw_event) == 48 + PW_NAME_LEN, "abi");
 #endif

@@ -77,8 +77,17 @@ int pw_kernel_stage(struct pw_kernel *k, const struct pw_kernel_state *want, str
 void pw_kernel_publish(struct pw_kernel *k);
 void pw_kernel_abort(struct pw_kernel *k);
 
-/* Flows and sockets. [any] */
-int pw_flow_put(struct pw_kernel *k, uint64_t cookie, const struct pw_flow_value *v); /* -E2BIG: full */
+/*
+ * Flows and sockets. [any]
+ *
+ * Joining the sockmap: read both sockets until EAGAIN, each time with a buffer that takes all that is queued (the verdict sees a buffer that was read in part from its
+ * beginning), and send on → pw_flow_put ×2 (forwarder SOCKMAP, start, base as in abi.h) → pw_sock_put ×2 → relay once what had come in between. From then on, for each readable
+ * socket: recv, wait for the backlog (abi.h), send, pw_flow_relayed. Leaving: relay until nothing is left, pw_sock_delete ×2, then pw_flow_put or pw_flow_delete.
+ */
+/* A sockmap flow starts paused. -E2BIG: full; -EBUSY: the socket is in the sockmap, its entry belongs to the verdict. */
+int pw_flow_put(struct pw_kernel *k, uint64_t cookie, const struct pw_flow_value *v);
+/* Sets how many bytes of this socket the worker has relayed since the join: a total, not a difference. */
+int pw_flow_relayed(struct pw_kernel *k, uint64_t cookie, uint64_t total);
 int pw_flow_get(struct pw_kernel *k, uint64_t cookie, struct pw_flow_value *ret);     /* -ENOENT */
 int pw_flow_delete(struct pw_kernel *k, uint64_t cookie);
 int pw_sock_put(struct pw_kernel *k, uint64_t cookie, int partner_fd); /* cookie's data goes to partner_fd. -EINVAL: kTLS ULP; -EOPNOTSUPP: not ESTABLISHED */
