@@ -14,12 +14,22 @@ struct pw_table_def {
 	const struct pw_schema *schema;
 	char *(*key)(const void *obj);
 	char *(*alt_key)(const void *obj); /* NULL: the table has one order */
+	/* A third order over a part of the rows: those for which it returns a string. NULL: none. */
+	char *(*part_key)(const void *obj);
+	bool secret; /* hidden strings are wiped when a row goes, and so is its text on the way to the disk */
 };
 extern const struct pw_table_def pw_tables[PW_T_MAX];
 
 /* "a SEP b SEP c": parts up to a NULL; NULL-safe for the first (use "" for local). trailing: end with a separator, for prefix scans. */
 char *pw_key(bool trailing, const char *a, ...) __attribute__((sentinel));
-/* For lookups in hot paths: the same into a buffer; returns buf; asserts that it fits. */
 const char *pw_peering_state_name(enum pw_peering_state s); /* "ACTIVE" … */
+
+/* What the API shows of an object: Consul's keys in Consul's order, with its indexes. New references. */
+json_t *pw_node_json(const struct pw_node *n);
+json_t *pw_service_json(const struct pw_service *s); /* the "Service" object; TaggedAddresses as a map by tag */
+json_t *pw_check_json(const struct pw_check *c);
+json_t *pw_service_addresses_json(const struct pw_list *addresses); /* {"lan": {"Address", "Port"}} */
+void pw_obj_json_indexes(const struct pw_obj *obj, json_t *into);   /* sets CreateIndex and ModifyIndex */
+
 #define PW_AGENT_SERVICE "consul" /* the control service: never exported, not even by a wildcard */
 #endif
