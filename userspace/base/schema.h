@@ -61,7 +61,11 @@ struct pw_schema {
 #define PW_SCHEMA(nm, st, arr)                                                                     \
 	{ .name = (nm), .size = sizeof(st), .fields = (arr), .n_fields = ARRAY_SIZE(arr) }
 
-enum pw_decode_flags { PW_DECODE_LOOSE = 1 /* unknown keys are ignored; without it they are refused: json: unknown field "Nope" */ };
+enum pw_decode_flags {
+	PW_DECODE_LOOSE = 1,  /* unknown keys are ignored; without it they are refused: json: unknown field "Nope" */
+	PW_DECODE_STRICT = 2, /* a single value is not taken for a list of one: bodies that Consul decodes with plain JSON */
+	PW_DECODE_ALL = 4,    /* PW_F_READONLY fields are decoded too: for the store */
+};
 enum pw_encode_flags { PW_ENCODE_ALL = 1 /* hidden fields too: for the store */ };
 
 /* obj must be zeroed or hold defaults (fields absent from v keep them). -EINVAL with class BAD_REQUEST. */
@@ -69,6 +73,8 @@ int pw_schema_decode(const struct pw_schema *s, const json_t *v, unsigned flags,
 json_t *pw_schema_encode(const struct pw_schema *s, const void *obj, unsigned flags);
 void pw_schema_clear(const struct pw_schema *s, void *obj);
 void pw_schema_copy(const struct pw_schema *s, void *dst, const void *src); /* dst is cleared first; deep, hidden fields too */
+/* Fields of src go to dst, whose own are freed first; src is zeroed. Members that are not fields stay as they are in dst. */
+void pw_schema_move(const struct pw_schema *s, void *dst, void *src);
 bool pw_schema_equal(const struct pw_schema *s, const void *a, const void *b); /* all fields */
 void *pw_schema_dup(const struct pw_schema *s, const void *src);
 void pw_schema_free(const struct pw_schema *s, void *obj); /* clear + free, NULL-safe */
