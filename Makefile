@@ -139,3 +139,39 @@ harness: $(HARNESS_BIN)
 
 clean:
 	$(Q)rm -rf $(BUILD)
+
+# --- what a person types ---------------------------------------------------------------------------------------------------------
+demo: deps
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)scripts/demo.sh
+
+test: deps
+	$(Q)$(MAKE) --no-print-directory -j$$(nproc) all $(UNIT_BIN)
+	$(Q)MAKE="$(MAKE)" scripts/test.sh
+
+check: lint
+	$(Q)$(MAKE) --no-print-directory unit
+
+e2e: all
+	$(Q)scripts/e2e.sh $(E)
+
+conformance: all
+	$(Q)scripts/conformance.sh $(S)
+
+lab: deps
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)scripts/lab.sh up
+
+lint:
+	$(Q)scripts/lint.sh
+
+fmt:
+	$(Q)clang-format-14 -i $$(git ls-files '*.c' '*.h')
+
+install: $(BUILD)/peerway
+	$(Q)install -D -m 0755 $(BUILD)/peerway $(DESTDIR)$(PREFIX)/bin/peerway
+	$(Q)install -D -m 0644 scripts/peerway.service $(DESTDIR)/lib/systemd/system/peerway.service
+	$(Q)install -d -m 0755 $(DESTDIR)/etc/peerway
+	$(Q)install -d -m 0700 $(DESTDIR)/var/lib/peerway
+	$(Q)[ -e $(DESTDIR)/etc/peerway/peerway.hcl ] || install -m 0640 scripts/peerway.hcl $(DESTDIR)/etc/peerway/peerway.hcl
+	$(Q)echo "installed; edit /etc/peerway/peerway.hcl, then: systemctl enable --now peerway"
