@@ -2,9 +2,11 @@
 #ifndef PW_RPC_GRPC_H
 #define PW_RPC_GRPC_H
 /*
- * gRPC over HTTP/2 (nghttp2) over TLS or plaintext (libevent bufferevents). Raw message bytes in and out; protobuf is the caller's.
+ * gRPC over HTTP/2 (nghttp2) over TLS or plaintext, on a libevent loop. Raw message bytes in and out; protobuf is the caller's.
  *
- * Control thread only. Callbacks never run inside pw_call_send, pw_call_finish, pw_call_cancel or a _connect/_accept call: they come from the loop.
+ * Control thread only. Callbacks never run inside pw_call_send, pw_call_finish, pw_call_cancel or a _connect/_accept call: they come from the loop. Only the _free functions
+ * call on_end themselves, so that nothing is called after them; both may be called from inside any callback. What was queued before is sent as far as the
+ * socket takes it.
  * I1 on_end is the last callback of a call and comes exactly once, also when the connection dies, unless the owner detached with pw_call_detach().
  * I2 A call pointer is valid until its on_end returns (or it was detached). I3 Everything received is bounded by the limits below.
  * Behaviour on the wire: wire/README (HTTP/2, refusals): trailers-only errors, percent-encoded grpc-message, grpc-status-details-bin unpadded base64; content type
@@ -33,8 +35,9 @@ struct pw_call_ops {
 	void (*on_message)(void *arg, struct pw_call *c, const uint8_t *data, size_t len);
 	void (*on_half_close)(void *arg, struct pw_call *c); /* server: the client ended its side; may be NULL */
 	void (*on_end)(void *arg, struct pw_call *c, const struct pw_grpc_status *st);
+	void (*on_writable)(void *arg, struct pw_call *c); /* after -EAGAIN: half of the queue is free again; may be NULL */
 };
-/* Server side: how one method starts. Sets ops and arg and returns 0, or refuses with a code and *err. */
+/* Server side: how one method starts. Sets ops and arg and returns 0, or refuses: returns a pw_grpc_code, text in *err. */
 struct pw_grpc_method {
 	const char *path; /* "/package.Service/Method" */
 	int (*open)(void *arg, struct pw_call *c, const struct pw_call_ops **ret_ops, void **ret_arg, struct pw_err *err);
@@ -80,7 +83,7 @@ void pw_call_half_close(struct pw_call *c); /* client: END_STREAM behind what is
 /* server: trailers behind what is queued; details may be NULL */
 void pw_call_finish(struct pw_call *c, int code, const char *message, const void *details, size_t details_len);
 void pw_call_cancel(struct pw_call *c); /* RST_STREAM(CANCEL); on_end follows from the loop */
-void pw_call_detach(struct pw_call *c); /* no callback any more; ended quietly as by cancel */
+void pw_call_detach(struct pw_call *c); /* no callback any more; ended quietly as by cancel (what is finished still goes out) */
 void pw_call_trust(struct pw_call *c);  /* server: the caller proved itself: the limits for strangers end */
 const struct pw_addr *pw_call_client(const struct pw_call *c);
 #endif

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pb.h"
+#include "internal.h"
 
 #include <string.h>
 
@@ -30,7 +31,7 @@ static int read_varint(struct scan *s, uint64_t *ret)
 
 /* Length of the UTF-8 sequence at p, 0 if there is none (RFC 3629: shortest form, no surrogates),
  * or if it is NUL. */
-static size_t utf8_len(const uint8_t *p, size_t left)
+size_t rpc_utf8_len(const uint8_t *p, size_t left)
 {
 	if (p[0] < 0x80)
 		return p[0] ? 1 : 0;
@@ -53,7 +54,7 @@ static size_t utf8_len(const uint8_t *p, size_t left)
 static int check_string(const uint8_t *p, size_t len)
 {
 	while (len > 0) {
-		size_t n = utf8_len(p, len);
+		size_t n = rpc_utf8_len(p, len);
 
 		if (n == 0)
 			return -EBADMSG;
