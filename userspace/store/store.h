@@ -35,9 +35,10 @@ void pw_store_touch(struct pw_store *s, unsigned table);
 const void *pw_store_get(const struct pw_store *s, unsigned table, const char *key); /* NULL: not there */
 size_t pw_store_count(const struct pw_store *s, unsigned table);
 /* In key order, those whose key starts with prefix (NULL: all). The table must not be written while iterating. */
-struct pw_iter { const struct pw_store *store; unsigned table; bool alt; size_t pos; char *prefix; };
+struct pw_iter { const struct pw_store *store; unsigned table; unsigned order; size_t pos; char *prefix; };
 struct pw_iter pw_store_iter(const struct pw_store *s, unsigned table, const char *prefix);
 struct pw_iter pw_store_iter_alt(const struct pw_store *s, unsigned table, const char *prefix);
+struct pw_iter pw_store_iter_part(const struct pw_store *s, unsigned table, const char *prefix); /* see part_key of pw_table_def */
 const void *pw_iter_next(struct pw_iter *it); /* NULL at the end */
 void pw_iter_clear(struct pw_iter *it);
 #define pw_autoiter pw_cleanup(pw_iter_clear)
@@ -56,7 +57,7 @@ void pw_tx_abort(struct pw_tx **tx);			 /* NULL-safe: the cleanup function */
 struct pw_apply_ops {
 	int (*stage)(void *arg, uint32_t tables, struct pw_err *err); /* memory shows the new state; may refuse */
 	void (*publish)(void *arg);				       /* durable now; must not fail */
-	void (*abort)(void *arg);				       /* the disk refused after stage */
+	void (*abort)(void *arg);				       /* the disk refused after stage; memory is as it was before the transaction */
 };
 void pw_store_set_apply(struct pw_store *s, const struct pw_apply_ops *ops, void *arg);
 
