@@ -19,7 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		assert(err.code < 0 && err.text[0]);
 		return 0;
 	}
-	/* Labels and lists may nest HCL's 32 levels into as many of JSON's, which allows 64. */
+	/* 32 levels of HCL become at most 65 of JSON, which allows 80. */
 	text = pw_json_dump(v);
 	assert(pw_json_parse(text, strlen(text), &again, &err) == 0);
 	return 0;

@@ -3,8 +3,9 @@
 #include "str.h"
 #include <string.h>
 
-/* Deeper than any document of ours, flat enough for every recursive walk over it. */
-#define JSON_MAX_DEPTH 64
+/* Room for what HCL of the deepest kind becomes (hcl.h), flat enough for every recursive walk over
+ * it. */
+#define JSON_MAX_DEPTH 80
 #define JSON_DUMP      (JSON_ENCODE_ANY | JSON_REAL_PRECISION(15))
 
 static bool is_space(char c)
