@@ -48,6 +48,8 @@ FUZZ_BIN  := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SRC))
 folder_of = $(firstword $(subst _, ,$(1)))
 libs_upto = $(shell set -- $(FOLDERS); out=; for f in "$$@"; do out="$(BUILD)/$(2)/lib$$f.a $$out"; [ "$$f" = "$(1)" ] && break; done; echo $$out)
 
+.SECONDARY:
+.DELETE_ON_ERROR:
 .PHONY: all help deps demo test check unit bpf-test e2e lint fmt lab fuzz install clean harness conformance
 all: $(BUILD)/peerway harness
 

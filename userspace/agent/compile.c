@@ -20,7 +20,8 @@ struct endpoints {
 	size_t n;
 };
 
-static void endpoint_add(struct endpoints *e, const struct pw_addr *addr, int64_t weight)
+static void endpoint_add(struct endpoints *e, const struct pw_addr *addr, int64_t weight,
+			 bool unhealthy)
 {
 	/* A peer that names our loopback or link-local addresses would make us attack ourselves. */
 	if (e->foreign && !e->c->config->dev && (pw_addr_is_special(addr) || pw_addr_is_own(addr)))
@@ -29,6 +30,7 @@ static void endpoint_add(struct endpoints *e, const struct pw_addr *addr, int64_
 	e->items[e->n++] = (struct pw_endpoint){
 		.addr = *addr,
 		.weight = (uint32_t)pw_max(1, pw_min(weight, 65535)),
+		.unhealthy = unhealthy,
 	};
 }
 
@@ -66,8 +68,6 @@ static bool endpoint_of_instance(void *arg, const struct pw_service *svc)
 	const char *host;
 	size_t n;
 
-	if (status != PW_STATUS_PASSING && status != PW_STATUS_WARNING)
-		return true;
 	host = e->foreign ? wan_address(e->c, svc, &port)
 			  : pw_catalog_instance_address(e->c->store, svc);
 	if (!host || port < 1 || port > 65535)
@@ -75,8 +75,9 @@ static bool endpoint_of_instance(void *arg, const struct pw_service *svc)
 	n = pw_resolver_get(e->c->resolver, host, (uint16_t)port, addrs, ARRAY_SIZE(addrs));
 	for (size_t i = 0; i < n; i++)
 		endpoint_add(e, &addrs[i],
-			     status == PW_STATUS_PASSING ? svc->weights.passing
-							 : svc->weights.warning);
+			     status == PW_STATUS_WARNING ? svc->weights.warning
+							 : svc->weights.passing,
+			     status != PW_STATUS_PASSING && status != PW_STATUS_WARNING);
 	return true;
 }
 
