@@ -16,7 +16,7 @@ struct pw_table_def {
 	char *(*alt_key)(const void *obj); /* NULL: the table has one order */
 	/* A third order over a part of the rows: those for which it returns a string. NULL: none. */
 	char *(*part_key)(const void *obj);
-	bool secret; /* hidden strings are wiped when a row goes, and so is its text on the way to the disk */
+	bool secret; /* its text is wiped on the way to the disk and back */
 };
 extern const struct pw_table_def pw_tables[PW_T_MAX];
 

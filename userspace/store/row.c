@@ -5,26 +5,37 @@
 #include <openssl/crypto.h>
 #include <string.h>
 
-void row_set_keys(const struct pw_table_def *def, struct pw_obj *obj)
+/* Absent and {} show alike, so they are stored alike: otherwise a row would differ from itself
+ * after a restart. */
+static void normalise(const struct pw_schema *schema, void *obj)
 {
+	for (size_t i = 0; i < schema->n_fields; i++) {
+		const struct pw_field *f = &schema->fields[i];
+		void *at = (char *)obj + f->offset;
+		struct pw_list *list = at;
+		json_t **json = at;
+
+		if (f->flags & PW_F_ALIAS)
+			continue;
+		if (f->type == PW_F_JSON && json_is_object(*json) && !json_object_size(*json))
+			pw_json_decrefp(json);
+		else if (f->type == PW_F_OBJECT)
+			normalise(f->sub, at);
+		else if (f->type == PW_F_POINTER && *(void **)at)
+			normalise(f->sub, *(void **)at);
+		else if (f->type == PW_F_LIST)
+			for (size_t j = 0; j < list->n; j++)
+				normalise(f->sub, list->items[j]);
+	}
+}
+
+void row_prepare(const struct pw_table_def *def, struct pw_obj *obj)
+{
+	normalise(def->schema, obj);
 	free(obj->key);
 	free(obj->alt_key);
 	obj->key = def->key(obj);
 	obj->alt_key = def->alt_key ? def->alt_key(obj) : NULL;
-}
-
-static void wipe_hidden(const struct pw_schema *schema, void *obj)
-{
-	for (size_t i = 0; i < schema->n_fields; i++) {
-		const struct pw_field *f = &schema->fields[i];
-		char *s;
-
-		if (f->type != PW_F_STR || !(f->flags & PW_F_HIDDEN))
-			continue;
-		s = *(char **)((char *)obj + f->offset);
-		if (s)
-			OPENSSL_cleanse(s, strlen(s));
-	}
 }
 
 void row_free(const struct pw_table_def *def, struct pw_obj *obj)
@@ -33,8 +44,6 @@ void row_free(const struct pw_table_def *def, struct pw_obj *obj)
 		return;
 	free(TAKE_PTR(obj->key));
 	free(TAKE_PTR(obj->alt_key));
-	if (def->secret)
-		wipe_hidden(def->schema, obj);
 	pw_schema_free(def->schema, obj);
 }
 
@@ -71,21 +80,25 @@ void row_text_free(const struct pw_table_def *def, char **text)
 int row_decode(const struct pw_table_def *def, const char *text, size_t len, struct pw_obj **ret,
 	       struct pw_err *err)
 {
-	json_t *v = NULL;
+	json_error_t e;
+	json_t *v;
 	struct pw_obj *obj;
 	int r;
 
-	r = pw_json_parse(text, len, &v, err);
-	if (r < 0)
-		return r;
+	/* Not pw_json_parse: a row is a little deeper and larger than the document that was let in.
+	 */
+	v = json_loadb(text, len, JSON_REJECT_DUPLICATES, &e);
+	if (!v)
+		return pw_err_set(err, PW_ERR_INTERNAL, EBADMSG, "it is not JSON (byte %d)",
+				  e.position);
 	obj = pw_xcalloc(1, def->schema->size);
-	r = pw_schema_decode(def->schema, v, /* flags= */ 0, obj, err);
+	r = pw_schema_decode(def->schema, v, PW_DECODE_ALL, obj, err);
 	json_free(def, v);
 	if (r < 0) {
 		row_free(def, obj);
 		return r;
 	}
-	row_set_keys(def, obj);
+	row_prepare(def, obj);
 	*ret = obj;
 	return 0;
 }

@@ -39,7 +39,7 @@ size_t table_lower_bound(const struct table *t, enum order_kind kind, const char
 void table_swap(struct table *t, struct pw_obj *from, struct pw_obj *to);
 
 /* row.c: objects and their stored text */
-void row_set_keys(const struct pw_table_def *def, struct pw_obj *obj);
+void row_prepare(const struct pw_table_def *def, struct pw_obj *obj); /* normal form, keys */
 void row_free(const struct pw_table_def *def, struct pw_obj *obj);
 char *row_encode(const struct pw_table_def *def, const struct pw_obj *obj);
 void row_text_free(const struct pw_table_def *def, char **text);

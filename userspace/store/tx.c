@@ -52,21 +52,26 @@ static void apply_change(struct pw_tx *tx, unsigned table, struct pw_obj *old, s
 	tx->tables |= PW_BIT(table);
 }
 
-/* Names are joined with a control character: one that holds control characters could pass for
- * another row. */
+/*
+ * Names are joined with a control character: one that holds control characters could pass for
+ * another row. One that is not UTF-8 would be stored in another form and not be found again.
+ */
 static int check_key(const struct table *t, const struct pw_obj *obj, struct pw_err *err)
 {
+	pw_autojson json_t *text = json_string(obj->key);
 	unsigned separators = 0;
+	bool bad = !text;
 
 	for (const unsigned char *p = (const unsigned char *)obj->key; *p; p++) {
 		if (*p == (unsigned char)PW_KEY_SEP[0])
 			separators++;
-		else if (*p < 0x20 || *p == 0x7f)
-			separators = UINT32_MAX / 2;
+		else
+			bad |= *p < 0x20 || *p == 0x7f;
 	}
-	if (separators != t->separators)
+	if (bad || separators != t->separators)
 		return pw_err_set(err, PW_ERR_BAD_REQUEST, EINVAL,
-				  "a name in a %s holds control characters", t->def->name);
+				  "a name in a %s holds control characters or is not UTF-8",
+				  t->def->name);
 	return 0;
 }
 
@@ -78,7 +83,7 @@ int pw_tx_put(struct pw_tx *tx, unsigned table, void *obj, struct pw_err *err)
 
 	assert(table < tx->store->n_tables);
 	t = &tx->store->tables[table];
-	row_set_keys(t->def, new);
+	row_prepare(t->def, new);
 	r = check_key(t, new, err);
 	if (r < 0) {
 		row_free(t->def, new);
@@ -147,7 +152,7 @@ static int write_change(struct pw_backend *b, const struct table *t, const struc
 		.table = t->def->name,
 		.key = c->new->key,
 		.body = text,
-		.body_len = text ? strlen(text) : 0,
+		.body_len = strlen(text),
 		.create_index = c->new->create_index,
 		.modify_index = c->new->modify_index,
 	};
