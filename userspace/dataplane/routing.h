@@ -14,6 +14,7 @@
 struct pw_endpoint {
 	struct pw_addr addr;
 	uint32_t weight; /* at least 1 */
+	bool unhealthy;	 /* registered but not passing: not dialled, but its live flows are not cut either */
 };
 enum pw_ingress_mode { PW_INGRESS_TERMINATE, PW_INGRESS_PASSTHROUGH };
 /* One exported service as one peer may call it: found by SNI. */
@@ -25,7 +26,7 @@ struct pw_ingress {
 	enum pw_ingress_mode mode;
 	struct pw_identity *identity;	/* terminate: our leaf for the service */
 	struct pw_trust *trust;		/* terminate: that peer's roots; NULL: no bundle yet, refuse */
-	struct pw_endpoint *endpoints;	/* healthy instances */
+	struct pw_endpoint *endpoints;	/* instances; a live flow to one that is not listed any more is cut (deregistered) */
 	size_t n_endpoints;
 	SSL_CTX *ctx;			/* made by dataplane at publish */
 };
@@ -62,4 +63,9 @@ void pw_routing_add_ingress(struct pw_routing *r, struct pw_ingress *i); /* take
 void pw_routing_add_egress(struct pw_routing *r, struct pw_egress *e);	 /* takes e */
 struct pw_routing *pw_routing_ref(struct pw_routing *r);
 void pw_routing_unref(struct pw_routing **r);
+/* Builds the index; once, before the first lookup. Of entries with the same name or listener address the first one counts. */
+void pw_routing_index(struct pw_routing *r);
+struct pw_ingress *pw_routing_ingress(const struct pw_routing *r, const char *sni);	/* lower case; NULL: unknown */
+struct pw_egress *pw_routing_egress_at(const struct pw_routing *r, const char *address); /* address: text of bind; NULL: nobody listens there */
+struct pw_egress *pw_routing_egress(const struct pw_routing *r, const char *id);
 #endif
