@@ -111,7 +111,7 @@ void rpc_client_connected(struct pw_grpc_conn *conn)
 
 void rpc_client_retry(struct pw_grpc_conn *conn, const char *why)
 {
-	if (conn->state == RPC_RESOLVING) {
+	if (conn->state <= RPC_RESOLVING) {
 		rpc_conn_fail(conn, PW_GRPC_UNAVAILABLE, "%s: the name was not resolved in time",
 			      conn->client->host);
 		return;
@@ -140,15 +140,13 @@ static void on_resolved(void *arg, const struct pw_addr *addrs, size_t n, const 
 	dial_next(conn);
 }
 
-static void start(struct pw_grpc_conn *conn)
+void rpc_client_start(struct pw_grpc_conn *conn)
 {
 	struct rpc_client *cl = conn->client;
 	struct rpc_resolve *resolve = NULL;
 	struct pw_addr literal;
 
 	conn->state = RPC_RESOLVING;
-	conn->start_deadline_ms = cl->deadline_ms;
-	rpc_conn_arm(conn, cl->deadline_ms);
 	if (pw_addr_parse(cl->host, cl->port, &literal) == 0) {
 		on_resolved(conn, &literal, 1, "");
 		return;
@@ -188,7 +186,10 @@ int pw_grpc_client_new(struct pw_grpc_conn **ret, const struct pw_grpc_client_op
 		rpc_conn_abandon(conn);
 		return pw_err_set(err, PW_ERR_INTERNAL, ENOMEM, "no memory for HTTP/2");
 	}
-	start(conn);
+	/* From the loop, so that a failure finds the calls that are made now. */
+	conn->start_deadline_ms = cl->deadline_ms;
+	rpc_conn_arm(conn, cl->deadline_ms);
+	rpc_conn_kick(conn);
 	*ret = conn;
 	return 0;
 }

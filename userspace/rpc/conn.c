@@ -360,6 +360,8 @@ static void deliver_ends(struct pw_grpc_conn *conn)
 /* Whatever can go on goes on: one step of all for every event, so that none is forgotten. */
 void rpc_conn_progress(struct pw_grpc_conn *conn)
 {
+	if (conn->state == RPC_NEW && !conn->closing)
+		rpc_client_start(conn);
 	if (conn->state == RPC_HANDSHAKE)
 		handshake(conn);
 	if (conn->state == RPC_UP) {

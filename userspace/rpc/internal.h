@@ -122,7 +122,7 @@ ssize_t rpc_call_read_out(struct pw_call *c, uint8_t *buf, size_t len, uint32_t 
 void rpc_call_stream_closed(struct pw_call *c, uint32_t h2_error);
 
 /* --- conn.c --- */
-enum rpc_conn_state { RPC_RESOLVING, RPC_CONNECTING, RPC_HANDSHAKE, RPC_UP, RPC_DEAD };
+enum rpc_conn_state { RPC_NEW, RPC_RESOLVING, RPC_CONNECTING, RPC_HANDSHAKE, RPC_UP, RPC_DEAD };
 struct pw_grpc_conn {
 	struct event_base *base;
 	struct pw_grpc_limits limits;
@@ -177,6 +177,7 @@ int rpc_h2_trailers(struct pw_call *c);		  /* from c->status */
 void rpc_server_open(struct pw_call *c); /* request headers are complete */
 void rpc_server_forget(struct pw_grpc_conn *conn);
 void rpc_client_headers(struct pw_call *c, bool end_stream);
+void rpc_client_start(struct pw_grpc_conn *conn);
 void rpc_client_connected(struct pw_grpc_conn *conn); /* the socket is writable */
 /* On to the next address. why NULL: this one took its share of the time. */
 void rpc_client_retry(struct pw_grpc_conn *conn, const char *why);
