@@ -30,6 +30,7 @@ struct world {
 	size_t n_accepted;
 	bool mute; /* accept and say nothing */
 	int mute_fd;
+	int send_buffer_bytes; /* of accepted connections; 0: the kernel's */
 };
 
 static void world_accept(evutil_socket_t fd, short what, void *arg)
@@ -41,6 +42,8 @@ static void world_accept(evutil_socket_t fd, short what, void *arg)
 	if (c < 0)
 		return;
 	w->n_accepted++;
+	if (w->send_buffer_bytes)
+		setsockopt(c, SOL_SOCKET, SO_SNDBUF, &w->send_buffer_bytes, sizeof(int));
 	if (w->mute)
 		w->mute_fd = c;
 	else

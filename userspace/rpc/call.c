@@ -63,7 +63,7 @@ void rpc_call_end_as_is(struct pw_call *c)
 	if (!conn->calls) {
 		conn->idle_since_ms = pw_now_mono_ms();
 		if (conn->is_server)
-			rpc_conn_arm(conn, conn->idle_since_ms + RPC_IDLE_MS);
+			rpc_conn_arm(conn, conn->idle_since_ms + conn->limits.idle_ms);
 	}
 	rpc_conn_kick(conn);
 }

@@ -59,7 +59,7 @@ static void check_server(struct pw_grpc_conn *conn, int64_t now)
 		return;
 	}
 	finish_untrusted(conn, now);
-	if (!conn->calls && conn->state == RPC_UP && conn->idle_since_ms + RPC_IDLE_MS <= now)
+	if (!conn->calls && conn->state == RPC_UP && conn->idle_since_ms + conn->limits.idle_ms <= now)
 		close_politely(conn, "idle");
 }
 
@@ -93,7 +93,7 @@ static int64_t next_deadline(const struct pw_grpc_conn *conn)
 	if (conn->is_server && !conn->trusted)
 		next = pw_min(next, conn->stranger_deadline_ms);
 	if (conn->is_server && !conn->calls && conn->state == RPC_UP)
-		next = pw_min(next, conn->idle_since_ms + RPC_IDLE_MS);
+		next = pw_min(next, conn->idle_since_ms + conn->limits.idle_ms);
 	for (const struct pw_call *c = conn->calls; c; c = c->hh.next)
 		next = pw_min(next, c->deadline_ms);
 	if (conn->state == RPC_UP && l->keepalive_ms > 0)

@@ -50,6 +50,7 @@ struct pw_grpc_limits {
 	size_t max_send_queue_bytes;	/* pw_call_send answers -EAGAIN beyond (but takes one message always) */
 	int64_t keepalive_ms;		/* PING after that long without a byte; 0: none */
 	int64_t keepalive_timeout_ms;
+	int64_t idle_ms;		/* server: a connection without calls is closed after that long; 0: 15 s */
 };
 struct pw_grpc_server;
 int pw_grpc_server_new(struct pw_grpc_server **ret, struct event_base *base, const struct pw_grpc_limits *lim, const struct pw_grpc_method *methods, size_t n,

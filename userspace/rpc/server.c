@@ -29,6 +29,8 @@ int pw_grpc_server_new(struct pw_grpc_server **ret, struct event_base *base,
 	s = pw_new0(struct pw_grpc_server);
 	s->base = base;
 	s->limits = *lim;
+	if (s->limits.idle_ms <= 0)
+		s->limits.idle_ms = RPC_IDLE_MS;
 	s->arg = arg;
 	s->methods = pw_xcalloc(n ? n : 1, sizeof(*methods));
 	for (s->n_methods = 0; s->n_methods < n; s->n_methods++) {
