@@ -33,4 +33,5 @@ struct pw_api_options {
 };
 int pw_api_new(struct pw_api **ret, const struct pw_api_options *opt, struct pw_err *err); /* binds; an address in use is named */
 void pw_api_free(struct pw_api **a);
+uint16_t pw_api_port(const struct pw_api *a); /* the bound one when http_port was 0 */
 #endif
