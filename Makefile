@@ -50,7 +50,7 @@ libs_upto = $(shell set -- $(FOLDERS); out=; for f in "$$@"; do out="$(BUILD)/$(
 
 .SECONDARY:
 .DELETE_ON_ERROR:
-.PHONY: all help deps demo test check unit bpf-test e2e lint fmt lab fuzz install clean harness conformance
+.PHONY: bench bpf-test all help deps demo test check unit e2e lint fmt lab fuzz install clean harness conformance
 all: $(BUILD)/peerway harness
 
 help:
@@ -61,6 +61,7 @@ help:
 	@echo "make unit         unit tests (ASan, UBSan); make unit T=store_sqlite runs one"
 	@echo "make bpf-test     the guard by BPF test-run; make e2e: the lab tests (E=name runs one)"
 	@echo "make conformance  compare the HTTP API with the recordings of a real Consul"
+	@echo "make bench        throughput of each forwarder against plain routing (needs iperf3)"
 	@echo "make fuzz         20 s for each parser of outside bytes"
 	@echo "make lint, fmt    check or apply the house rules"
 	@echo "make install      binary, unit file, /etc/peerway, data directory (PREFIX, DESTDIR)"
@@ -163,6 +164,9 @@ conformance: all
 lab: deps
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)scripts/lab.sh up
+
+bench: all
+	$(Q)scripts/bench/throughput.sh
 
 lint:
 	$(Q)scripts/lint.sh
