@@ -35,11 +35,14 @@ static int mark(const char *path, bool made_qdisc, struct pw_err *err)
 int pw_attach_tc(struct pw_kernel *k, const char *ifname, int ifindex, struct pw_err *err)
 {
 	pw_autofree char *path = pw_bpffs_interface_path(k->dir, "tc", ifname);
-	uint32_t current = pw_pins_program_id(k->dir, "pw_guard_tc"), id = filter_id(ifindex);
+	uint32_t current = pw_pins_program_id(k->dir, "pw_guard_tc"), id;
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = BPF_TC_INGRESS);
 	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = TC_HANDLE, .priority = TC_PRIORITY);
 	int r, made;
 
+	/* Without our mark there is nothing of ours to replace, and a foreign filter answers
+	 * EEXIST. */
+	id = access(path, F_OK) == 0 ? filter_id(ifindex) : 0;
 	if (id && id != current && id != k->old_tc_id)
 		return pw_err_set(
 			err, PW_ERR_UNAVAILABLE, EBUSY,

@@ -34,7 +34,8 @@ static int remove_link(const char *dir, const char *name, struct pw_err *err)
 	if (pw_str_starts(name, "tc_"))
 		return pw_detach_tc(dir, ifname, id, /* other_id= */ 0, err);
 	if (pw_str_starts(name, "xdp_"))
-		pw_detach_xdp(dir, ifname); /* what fails here goes with its pin, or is no link of ours */
+		pw_detach_xdp(
+			dir, ifname); /* what fails here goes with its pin, or is no link of ours */
 	return 0;
 }
 
