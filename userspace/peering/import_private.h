@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PW_PEERING_IMPORT_PRIVATE_H
+#define PW_PEERING_IMPORT_PRIVATE_H
+/* Between import.c (what a batch does to the store) and import_instance.c (protobuf into rows). */
+#include "stream.h"
+#include "../rpc/pb.h"
+
+typedef PW_PB(Peerstream, ExportedService) pw_pb_exported_service;
+typedef PW_PB(Service, CheckServiceNode) pw_pb_instance;
+
+#define PW_IMPORT_OUTPUT_MAX 4096 /* of a check's output; what is longer is cut */
+#define PW_IMPORT_NAME_MAX   512
+
+/* The name in a resource id: "svc", or the last part of "partition/namespace/svc". */
+const char *pw_import_service_name(const char *resource_id);
+/* Everything that can be wrong with it. 0, or -errno with *ret_code (a gRPC code) and *err. */
+int pw_import_check_service(const char *resource_id, const pw_pb_exported_service *es, int *ret_code, struct pw_err *err);
+/* New rows, for the store. */
+struct pw_node *pw_import_node(const char *peer, const pw_pb_instance *i);
+struct pw_service *pw_import_service(const char *peer, const pw_pb_instance *i);
+struct pw_check *pw_import_check(const char *peer, const pw_pb_instance *i, size_t n);
+#endif
