@@ -132,7 +132,9 @@ static void call_end(void *arg, struct pw_call *call, const struct pw_grpc_statu
 	call_free(c);
 }
 
-static const struct pw_call_ops exchange_ops = { exchange_message, exchange_half_close, call_end };
+static const struct pw_call_ops exchange_ops = { .on_message = exchange_message,
+						 .on_half_close = exchange_half_close,
+						 .on_end = call_end };
 
 static int exchange_open(void *arg, struct pw_call *call, const struct pw_call_ops **ret_ops,
 			 void **ret_arg, struct pw_err *err)
@@ -316,7 +318,18 @@ static void stream_half_close(void *arg, struct pw_call *call)
 		finish(c, PW_GRPC_UNKNOWN, "EOF");
 }
 
-static const struct pw_call_ops stream_ops = { stream_message, stream_half_close, call_end };
+static void stream_writable(void *arg, struct pw_call *call)
+{
+	struct pw_accept_call *c = arg;
+
+	if (c->stream)
+		pw_stream_writable(c->stream);
+}
+
+static const struct pw_call_ops stream_ops = { .on_message = stream_message,
+					       .on_half_close = stream_half_close,
+					       .on_writable = stream_writable,
+					       .on_end = call_end };
 
 static int stream_open(void *arg, struct pw_call *call, const struct pw_call_ops **ret_ops,
 		       void **ret_arg, struct pw_err *err)

@@ -243,7 +243,17 @@ static void on_end(void *arg, struct pw_call *call, const struct pw_grpc_status 
 	pw_stream_lost(s, /*remote=*/!st->transport, text);
 }
 
-static const struct pw_call_ops call_ops = { .on_message = on_message, .on_end = on_end };
+static void on_writable(void *arg, struct pw_call *call)
+{
+	struct pw_dial_conn *c = arg;
+
+	if (c->stream)
+		pw_stream_writable(c->stream);
+}
+
+static const struct pw_call_ops call_ops = { .on_message = on_message,
+					     .on_writable = on_writable,
+					     .on_end = on_end };
 
 /* --- dialing
  * -------------------------------------------------------------------------------------------- */

@@ -6,7 +6,6 @@
 #include <assert.h>
 #include <string.h>
 
-#define PUMP_RETRY_MS  10
 #define PUMP_BURST     64   /* resources sent before others of the loop have a turn */
 #define CONTROL_MAX    4096 /* acknowledgements that wait because the peer does not read */
 #define BATCH_MESSAGES 256
@@ -292,7 +291,6 @@ static struct frame *response_frame(struct pw_stream *s, const struct pw_outgoin
 	return frame_of(&m);
 }
 
-/* -EAGAIN: the transport is full; anything else that fails means it is going, and will say so. */
 static int send_control(struct pw_stream *s)
 {
 	while (!STAILQ_EMPTY(&s->control)) {
@@ -353,8 +351,13 @@ static void on_pump(evutil_socket_t fd, short what, void *arg)
 		r = send_resource(s);
 	if (r == 0)
 		arm(s->pump, 0);
-	else if (r == -EAGAIN)
-		arm(s->pump, PUMP_RETRY_MS);
+	/* -EAGAIN: pw_stream_writable() follows; anything else: the transport is going, and will
+	 * say so */
+}
+
+void pw_stream_writable(struct pw_stream *s)
+{
+	arm(s->pump, 0);
 }
 
 static void on_heartbeat(evutil_socket_t fd, short what, void *arg)

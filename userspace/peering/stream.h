@@ -42,6 +42,8 @@ void pw_stream_lost(struct pw_stream *s, bool remote, const char *text);
 void pw_stream_end(struct pw_stream *s, int code, const char *text);
 /* The peering was deleted here: says so and ends. */
 void pw_stream_terminate(struct pw_stream *s);
+/* After ops->send answered -EAGAIN: there is room again. */
+void pw_stream_writable(struct pw_stream *s);
 /* The store changed. */
 void pw_stream_refresh(struct pw_stream *s, uint32_t tables);
 bool pw_stream_active(const struct pw_stream *s); /* the peer was heard in time */
