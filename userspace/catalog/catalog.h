@@ -13,6 +13,7 @@ struct pw_registration {
 	struct pw_service *service;	/* node and peer are filled from node */
 	struct pw_list checks;		/* struct pw_check */
 	bool skip_node_update;
+	bool replace_checks;		/* the agent's checks of the service that are not in `checks` go; implied by service->configured */
 };
 void pw_registration_clear(struct pw_registration *r);
 /* Texts as Consul's: "Must provide node if SkipNodeUpdate is not set" etc. (see tests/conformance). Error classes as its HTTP statuses. */
