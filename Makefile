@@ -40,6 +40,8 @@ LIBS_OBJ  := $(foreach f,$(FOLDERS),$(BUILD)/obj/lib$(f).a)
 LIBS_ASAN := $(foreach f,$(FOLDERS),$(BUILD)/asan/lib$(f).a)
 UNIT_SRC  := $(wildcard tests/unit/*.c)
 UNIT_BIN  := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRC))
+BPF_TEST_SRC := $(wildcard tests/bpf/*.c)
+BPF_TEST_BIN := $(patsubst tests/bpf/%.c,$(BUILD)/bpftest/%,$(BPF_TEST_SRC))
 HARNESS_SRC := $(wildcard tests/harness/*.c)
 HARNESS_BIN := $(patsubst tests/harness/%.c,$(BUILD)/harness/%,$(HARNESS_SRC))
 FUZZ_SRC  := $(wildcard tests/fuzz/*.c)
@@ -123,6 +125,13 @@ $(foreach t,$(UNIT_SRC),$(eval $(call unit_rule,$(notdir $(basename $(t))))))
 unit: $(if $(T),$(BUILD)/unit/$(T),$(UNIT_BIN))
 	$(Q)scripts/run-unit.sh $^
 
+# The BPF tests link kernel and the folders before it, without sanitizers: their subject runs in the kernel.
+$(BUILD)/bpftest/%: tests/bpf/%.c $(call libs_upto,kernel,obj)
+	$(Q)mkdir -p $(@D)
+	$(Q)echo "  BTEST $<"; $(CC) $(CFLAGS_ALL) -I. $(LDFLAGS_ALL) -MMD -MP -MF $@.d -o $@ $< -Wl,--start-group $(call libs_upto,kernel,obj) -Wl,--end-group -lcmocka $(PKG_LIBS)
+bpf-test: $(if $(T),$(BUILD)/bpftest/$(T),$(BPF_TEST_BIN))
+	$(Q)scripts/bpf-test.sh $^
+
 define fuzz_rule
 $(BUILD)/fuzz/$(1): tests/fuzz/$(1).c $(wildcard userspace/*/*.c) | $(GENERATED)
 	$(Q)mkdir -p $$(@D)
@@ -138,7 +147,7 @@ $(BUILD)/harness/%: tests/harness/%.c $(LIBS_OBJ)
 	$(Q)echo "  CC    $<"; $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -MMD -MP -MF $@.d -o $@ $< -Wl,--start-group $(LIBS_OBJ) -Wl,--end-group $(PKG_LIBS)
 harness: $(HARNESS_BIN)
 
--include $(wildcard $(BUILD)/*/*/*.d $(BUILD)/unit/*.d $(BUILD)/bpf/*.d $(BUILD)/harness/*.d)
+-include $(wildcard $(BUILD)/*/*/*.d $(BUILD)/unit/*.d $(BUILD)/bpftest/*.d $(BUILD)/bpf/*.d $(BUILD)/harness/*.d)
 
 clean:
 	$(Q)rm -rf $(BUILD)
