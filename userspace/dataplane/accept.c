@@ -9,13 +9,14 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#define BACKLOG	     4096
-#define ACCEPT_TURN  64
-#define REST_MS	     100
+#define BACKLOG	    4096
+#define ACCEPT_TURN 64
+#define REST_MS	    100
 
 static int listen_at(const struct pw_addr *addr, bool gateway)
 {
-	pw_autoclose int fd = socket(addr->u.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	pw_autoclose int fd =
+		socket(addr->u.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	const int on = 1;
 
 	if (fd < 0)
@@ -30,7 +31,8 @@ static int listen_at(const struct pw_addr *addr, bool gateway)
 	return TAKE_FD(fd);
 }
 
-int pw_listener_new(struct pw_listener **ret, const struct pw_addr *addr, bool gateway, struct pw_err *err)
+int pw_listener_new(struct pw_listener **ret, const struct pw_addr *addr, bool gateway,
+		    struct pw_err *err)
 {
 	struct pw_listener *l;
 	char text[PW_ADDR_TEXT];
@@ -90,8 +92,8 @@ static void refuse_fd(struct pw_worker *w, int fd, const struct pw_addr *client,
 }
 
 /*
- * No fd is left: a connection that waits in the backlog would wake us for ever. With the spare one it can at least be told no; if even that
- * cannot be had again, the listener rests for a moment.
+ * No fd is left: a connection that waits in the backlog would wake us for ever. With the spare one
+ * it can at least be told no; if even that cannot be had again, the listener rests for a moment.
  */
 static void out_of_fds(struct pw_worker *w, struct pw_listener *l)
 {
@@ -108,7 +110,8 @@ static void out_of_fds(struct pw_worker *w, struct pw_listener *l)
 		w->rearm_ms = pw_now_mono_ms() + REST_MS;
 }
 
-static const char *limit_reached(struct pw_worker *w, const struct pw_listener *l, const struct pw_addr *client)
+static const char *limit_reached(struct pw_worker *w, const struct pw_listener *l,
+				 const struct pw_addr *client)
 {
 	const struct pw_limits *limits = &w->d->opt.limits;
 
@@ -116,7 +119,8 @@ static const char *limit_reached(struct pw_worker *w, const struct pw_listener *
 		return "max_connections";
 	if (!l->gateway)
 		return NULL;
-	if (limits->max_pending_handshakes && atomic_load(&w->d->n_pending) >= limits->max_pending_handshakes)
+	if (limits->max_pending_handshakes &&
+	    atomic_load(&w->d->n_pending) >= limits->max_pending_handshakes)
 		return "max_pending_handshakes";
 	/* Last, because it counts. Local applications are not strangers: they share one address. */
 	if (!pw_sources_add(w->d->sources, client))
@@ -124,7 +128,8 @@ static const char *limit_reached(struct pw_worker *w, const struct pw_listener *
 	return NULL;
 }
 
-static void take_fd(struct pw_worker *w, struct pw_listener *l, int fd, const struct pw_addr *client)
+static void take_fd(struct pw_worker *w, struct pw_listener *l, int fd,
+		    const struct pw_addr *client)
 {
 	const char *limit = limit_reached(w, l, client);
 	struct pw_conn *c;
@@ -165,7 +170,8 @@ void pw_worker_accept(struct pw_worker *w, struct pw_listener *l)
 		}
 		if (errno == ENOBUFS || errno == ENOMEM)
 			w->rearm_ms = pw_now_mono_ms() + REST_MS;
-		/* The rest concern one connection that is gone again, or mean that there is none. */
+		/* The rest concern one connection that is gone again, or mean that there is none.
+		 */
 		if (errno != ECONNABORTED && errno != EINTR && errno != EPROTO)
 			return;
 	}

@@ -85,7 +85,8 @@ static void try_next(struct pw_conn *c, enum pw_reason reason, const char *detai
 			pw_conn_deadline(c, c->worker->d->opt.limits.connect_timeout_ms);
 			return;
 		}
-		reason = r == -EMFILE || r == -ENFILE ? PW_REASON_LIMIT : PW_REASON_UPSTREAM_REFUSED;
+		reason =
+			r == -EMFILE || r == -ENFILE ? PW_REASON_LIMIT : PW_REASON_UPSTREAM_REFUSED;
 		detail = strerrordesc_np(-r);
 	}
 	pw_conn_refuse(c, reason, detail);

@@ -55,7 +55,7 @@ int pw_conn_watch(struct pw_conn *c, int leg)
 	};
 
 	return epoll_ctl(c->worker->epoll, EPOLL_CTL_ADD, c->flow.legs[leg].fd, &ev) < 0 ? -errno
-											  : 0;
+											 : 0;
 }
 
 /* Everything but the memory goes now: an event of this batch may still point here. */
@@ -168,7 +168,8 @@ void pw_conn_run(struct pw_conn *c)
 	}
 }
 
-/* While the callee is being sought, a caller that is gone by reset must not leave a connection behind it. */
+/* While the callee is being sought, a caller that is gone by reset must not leave a connection
+ * behind it. */
 static bool caller_is_gone(const struct pw_conn *c)
 {
 	return c->flow.legs[0].error && c->state != PW_CONN_FORWARD && c->state != PW_CONN_REFUSED;

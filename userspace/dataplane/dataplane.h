@@ -67,4 +67,5 @@ const char *pw_flow_state_name(enum pw_flow_state s); /* connecting open half-cl
 /* Copy of all flows (those past the ClientHello), free(*ret). */
 int pw_dataplane_flows(struct pw_dataplane *d, struct pw_flow_info **ret, size_t *ret_n);
 unsigned pw_dataplane_connections(const struct pw_dataplane *d);
+uint16_t pw_dataplane_port(const struct pw_dataplane *d); /* of the gateway: the one chosen when opt.bind's was 0 */
 #endif

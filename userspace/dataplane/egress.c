@@ -73,7 +73,8 @@ void pw_egress_start_tls(struct pw_conn *c)
 	pw_egress_handshake(c);
 }
 
-/* Another gateway may do better if this one went away, but not if it is an impostor: that must be seen. */
+/* Another gateway may do better if this one went away, but not if it is an impostor: that must be
+ * seen. */
 static bool may_try_another(enum pw_reason reason, int alert)
 {
 	return reason == PW_REASON_HANDSHAKE_FAILED && !alert;

@@ -30,8 +30,7 @@ static void flow_bytes(const struct pw_conn *c, uint64_t ret[2])
 static bool is_mapped(const struct pw_conn *c)
 {
 	/* The entry of a sockmap flow belongs to the verdict. */
-	return c->worker->d->opt.kernel && c->flow.ops &&
-	       c->flow.ops->id != PW_FORWARDER_SOCKMAP;
+	return c->worker->d->opt.kernel && c->flow.ops && c->flow.ops->id != PW_FORWARDER_SOCKMAP;
 }
 
 /* Best effort: the map is for people; a full one takes nothing from the flow. */
@@ -156,7 +155,8 @@ void pw_conn_flow_timer(struct pw_conn *c)
 	uint64_t bytes[2], sum;
 
 	if (c->deadline_ms && now_ms >= c->deadline_ms) {
-		/* What the kernel forwards wakes nobody: ask the counters before calling it idle. */
+		/* What the kernel forwards wakes nobody: ask the counters before calling it idle.
+		 */
 		flow_bytes(c, bytes);
 		sum = bytes[0] + bytes[1];
 		if (sum == c->idle_bytes || c->flow.ops->id != PW_FORWARDER_SOCKMAP) {

@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#define SCRATCH_MAX	(256 * 1024)
-#define SCRATCH_MIN	(16 * 1024)
-#define POLL_FIRST_MS	1
-#define POLL_DOUBLINGS	6 /* up to 64 ms */
+#define SCRATCH_MAX    (256 * 1024)
+#define SCRATCH_MIN    (16 * 1024)
+#define POLL_FIRST_MS  1
+#define POLL_DOUBLINGS 6 /* up to 64 ms */
 
 static const struct pw_forward_ops *const forwarders[] = { &pw_forward_sockmap, &pw_forward_splice,
 							   &pw_forward_copy };
@@ -128,7 +128,8 @@ static void pass_end(struct pw_flow *f, const struct pw_mover *m, int i, int64_t
 }
 
 /* One leg is gone: deliver to the other what came before, then reset it. */
-static enum pw_forward_result abort_flow(struct pw_flow *f, const struct pw_mover *m, int64_t now_ms)
+static enum pw_forward_result abort_flow(struct pw_flow *f, const struct pw_mover *m,
+					 int64_t now_ms)
 {
 	int gone = f->legs[0].error ? 0 : 1;
 	struct pw_leg *src = &f->legs[gone], *dst = &f->legs[!gone];
@@ -156,7 +157,7 @@ enum pw_forward_result pw_flow_pump(struct pw_flow *f, const struct pw_mover *m,
 		pass_end(f, m, i, now_ms);
 	if (f->legs[0].error || f->legs[1].error)
 		return again && f->legs[0].error != f->legs[1].error ? PW_FORWARD_AGAIN
-								    : abort_flow(f, m, now_ms);
+								     : abort_flow(f, m, now_ms);
 	if (f->legs[0].shut && f->legs[1].shut)
 		return PW_FORWARD_DONE;
 	return again ? PW_FORWARD_AGAIN : PW_FORWARD_WAIT;

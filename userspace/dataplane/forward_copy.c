@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * recv and send, or SSL_read and SSL_write, through the worker's scratch buffer. Only what the receiver did not take at once is kept
- * with the flow, so an idle connection holds no buffer.
+ * recv and send, or SSL_read and SSL_write, through the worker's scratch buffer. Only what the
+ * receiver did not take at once is kept with the flow, so an idle connection holds no buffer.
  */
 #include "forward.h"
 
@@ -45,8 +45,8 @@ void pw_copy_move(struct pw_flow *f, int i, bool *again)
 		pw_flow_moved(f, i, (size_t)n);
 		turn += (size_t)n;
 		while (sent < (size_t)n) {
-			ssize_t m = pw_leg_send(&f->legs[!i], f->env->scratch + sent,
-						(size_t)n - sent);
+			ssize_t m =
+				pw_leg_send(&f->legs[!i], f->env->scratch + sent, (size_t)n - sent);
 
 			if (m < 0)
 				break;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The verdict program sends bytes from socket to socket; we serve what it leaves to us: the bytes from before the join, those beyond the credit, and the
- * ends. The accounting is pw_flow_value's (abi.h): the verdict counts what it redirects, we report what we relayed, and order is kept because neither
- * sends while bytes that came earlier are still with the other.
+ * The verdict program sends bytes from socket to socket; we serve what it leaves to us: the bytes
+ * from before the join, those beyond the credit, and the ends. The accounting is pw_flow_value's
+ * (abi.h): the verdict counts what it redirects, we report what we relayed, and order is kept
+ * because neither sends while bytes that came earlier are still with the other.
  */
 #include "forward.h"
 #include "../base/time.h"
@@ -14,7 +15,8 @@
 #define DRAIN_ROUNDS 16
 #define TURN_BYTES   (1024 * 1024)
 #define FIN_BYTES    1 /* a FIN counts as a byte received */
-#define STATE_ESTABLISHED 1 /* include/net/tcp_states.h; netinet/tcp.h does not go with linux/tcp.h */
+#define STATE_ESTABLISHED \
+	1 /* include/net/tcp_states.h; netinet/tcp.h does not go with linux/tcp.h */
 
 static int tcp_info(int fd, struct tcp_info *ret)
 {
@@ -31,7 +33,8 @@ static bool is_established(int fd)
 	return tcp_info(fd, &ti) == 0 && ti.tcpi_state == STATE_ESTABLISHED;
 }
 
-/* Bytes that ever entered the socket's send queue. The two are read one after the other; in this order the sum can only be too small. */
+/* Bytes that ever entered the socket's send queue. The two are read one after the other; in this
+ * order the sum can only be too small. */
 static uint64_t queued_bytes(const struct pw_leg *leg)
 {
 	struct tcp_info ti;
@@ -41,13 +44,15 @@ static uint64_t queued_bytes(const struct pw_leg *leg)
 	return ti.tcpi_bytes_acked + (uint64_t)pw_leg_unsent(leg);
 }
 
-/* Everything that was redirected and relayed has left the kernel's backlog: what we send now comes behind it. */
+/* Everything that was redirected and relayed has left the kernel's backlog: what we send now comes
+ * behind it. */
 static bool backlog_is_clear(const struct pw_flow *f, int i, const struct pw_flow_value *v)
 {
 	return queued_bytes(&f->legs[!i]) - v->base >= v->redirected + f->halves[i].relayed;
 }
 
-/* Nothing that legs[i] received is still on its way through the verdict or the socket's own queue. */
+/* Nothing that legs[i] received is still on its way through the verdict or the socket's own queue.
+ */
 static bool all_was_taken(const struct pw_flow *f, int i, const struct pw_flow_value *v)
 {
 	struct tcp_info ti;
@@ -67,7 +72,8 @@ static void report_relayed(struct pw_flow *f, int i)
 	pw_flow_relayed(f->env->kernel, f->cookies[i], h->relayed);
 }
 
-/* What came before the join is taken whole: the verdict sees a buffer that was read in part from its beginning. */
+/* What came before the join is taken whole: the verdict sees a buffer that was read in part from
+ * its beginning. */
 static ssize_t read_first(struct pw_flow *f, int i)
 {
 	struct pw_half *h = &f->halves[i];
@@ -146,7 +152,8 @@ static void move(struct pw_flow *f, int i, bool *again)
 			continue;
 		}
 		/* The end is seen at once, passed bytes may still be on their way to our queue. */
-		if (pw_flow_get(f->env->kernel, f->cookies[i], &v) == 0 && !all_was_taken(f, i, &v)) {
+		if (pw_flow_get(f->env->kernel, f->cookies[i], &v) == 0 &&
+		    !all_was_taken(f, i, &v)) {
 			src->eof = src->drained = false;
 			src->may_read = true;
 			pw_flow_poll(f, now_ms);
@@ -171,7 +178,8 @@ static bool was_cut(struct pw_flow *f)
 	struct pw_flow_value v;
 
 	for (int i = 0; i < 2; i++)
-		if (pw_flow_get(f->env->kernel, f->cookies[i], &v) == 0 && v.state == PW_FLOW_CLOSING)
+		if (pw_flow_get(f->env->kernel, f->cookies[i], &v) == 0 &&
+		    v.state == PW_FLOW_CLOSING)
 			return true;
 	return false;
 }
@@ -180,7 +188,8 @@ static enum pw_forward_result on_event(struct pw_flow *f, int64_t now_ms)
 {
 	static const struct pw_mover mover = { .move = move, .settled = settled };
 
-	/* The verdict has dropped bytes of a flow that the policy no longer allows: nothing whole can come of it. */
+	/* The verdict has dropped bytes of a flow that the policy no longer allows: nothing whole
+	 * can come of it. */
 	if (was_cut(f))
 		return PW_FORWARD_RESET;
 	return pw_flow_pump(f, &mover, now_ms);
@@ -199,7 +208,8 @@ static bool eligible(const struct pw_flow *f, const char **ret_why)
 	return false;
 }
 
-/* Reads all that is queued at both sockets and sends it on. Busy senders are not waited for: the slower path serves them at once. */
+/* Reads all that is queued at both sockets and sends it on. Busy senders are not waited for: the
+ * slower path serves them at once. */
 static int drain_before_join(struct pw_flow *f)
 {
 	for (int i = 0; i < 2; i++) {
@@ -257,8 +267,9 @@ static int start(struct pw_flow *f)
 		return r;
 	}
 	/*
-	 * From here there is no way back: legs[1] may already have bytes in its sockmap queue, which would be lost with it. Should the other socket be
-	 * refused, the verdict finds no partner and leaves everything to us: slow, but whole.
+	 * From here there is no way back: legs[1] may already have bytes in its sockmap queue,
+	 * which would be lost with it. Should the other socket be refused, the verdict finds no
+	 * partner and leaves everything to us: slow, but whole.
 	 */
 	f->env->half_joined += pw_sock_put(k, f->cookies[1], f->legs[0].fd) < 0;
 	f->legs[0].may_read = f->legs[1].may_read = true;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * splice() through a pipe. A flow holds a pipe only while it holds bytes: pipes are a limited good (a user's pipe pages), and most
- * connections are idle. Where no pipe can be had the bytes are copied instead, which changes nothing but the cost.
+ * splice() through a pipe. A flow holds a pipe only while it holds bytes: pipes are a limited good
+ * (a user's pipe pages), and most connections are idle. Where no pipe can be had the bytes are
+ * copied instead, which changes nothing but the cost.
  */
 #include "forward.h"
 #include <fcntl.h>
@@ -84,7 +85,8 @@ static bool drain_pipe(struct pw_flow *f, int i)
 	return true;
 }
 
-/* > 0: bytes are in the pipe; 0: the leg has nothing to say now (or ended). The pipe is empty before, so EAGAIN speaks of the leg. */
+/* > 0: bytes are in the pipe; 0: the leg has nothing to say now (or ended). The pipe is empty
+ * before, so EAGAIN speaks of the leg. */
 static ssize_t fill_pipe(struct pw_flow *f, int i)
 {
 	struct pw_half *h = &f->halves[i];

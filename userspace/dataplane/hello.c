@@ -143,7 +143,8 @@ static enum pw_hello_result parse_body(struct reader r, struct pw_hello *ret)
 	return parse_extensions(exts, ret);
 }
 
-/* Refuses as soon as the first bytes cannot be a handshake record, so that a plain-text client is not left waiting for its time-out. */
+/* Refuses as soon as the first bytes cannot be a handshake record, so that a plain-text client is
+ * not left waiting for its time-out. */
 static bool looks_like_tls(const uint8_t *data, size_t len)
 {
 	return (len < 1 || data[0] == RECORD_HANDSHAKE) && (len < 2 || data[1] == 3) &&

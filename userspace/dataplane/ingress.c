@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The public port: ClientHello → control | exported service | refused. Nothing is dialled before the caller may call. */
+/* The public port: ClientHello → control | exported service | refused. Nothing is dialled before
+ * the caller may call. */
 #include "private.h"
 #include "../ca/spiffe.h"
 #include <openssl/err.h>
@@ -156,7 +157,8 @@ void pw_ingress_hello(struct pw_conn *c)
 			return;
 		}
 		wait_for(c, hello.need_bytes);
-		/* SO_RCVLOWAT tells of what arrives from now on: look once more at what came meanwhile, and whether there is more to come. */
+		/* SO_RCVLOWAT tells of what arrives from now on: look once more at what came
+		 * meanwhile, and whether there is more to come. */
 		ended = pw_leg_has_ended(&c->flow.legs[0]);
 		if (!ended && pw_leg_queued(&c->flow.legs[0]) < hello.need_bytes)
 			return;

@@ -134,7 +134,8 @@ static void push(struct pw_messages *q, struct message *m)
 	const uint64_t one = 1;
 
 	STAILQ_INSERT_TAIL(&q->list, m, link);
-	/* The counter of an eventfd cannot overflow by such steps, and a full one is readable anyway. */
+	/* The counter of an eventfd cannot overflow by such steps, and a full one is readable
+	 * anyway. */
 	if (write(q->fd, &one, sizeof(one)) < 0)
 		return;
 }
@@ -151,7 +152,7 @@ static struct message *message_new(enum message_kind kind)
 void pw_message_event(struct pw_dataplane *d, const struct pw_dp_event *e)
 {
 	struct pw_messages *q = d->messages;
-	const char *const texts[] = { e->client,      e->sni,	    e->peer,   e->source,
+	const char *const texts[] = { e->client,      e->sni,	   e->peer,   e->source,
 				      e->destination, e->their_id, e->our_id, e->detail };
 	struct message *m;
 

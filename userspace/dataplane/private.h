@@ -4,10 +4,12 @@
 /*
  * What the parts of the data plane know of each other.
  *
- * I1 A connection, its timer and its fds belong to one worker, and are touched with that worker's lock held. The worker holds it except while it waits.
- * I2 A connection that ended is freed after the batch of events in which it ended: an event's pointer is never stale.
- * I3 Control → worker: a routing pointer and a queue of commands, each followed by a write to the worker's eventfd. Worker → control: messages.
- * I4 Locks are taken in the order worker, then queue or sources; never two workers at once.
+ * I1 A connection, its timer and its fds belong to one worker, and are touched with that worker's
+ * lock held. The worker holds it except while it waits. I2 A connection that ended is freed after
+ * the batch of events in which it ended: an event's pointer is never stale. I3 Control → worker: a
+ * routing pointer and a queue of commands, each followed by a write to the worker's eventfd. Worker
+ * → control: messages. I4 Locks are taken in the order worker, then queue or sources; never two
+ * workers at once.
  */
 #include "dataplane.h"
 #include "forward.h"
@@ -33,14 +35,15 @@ struct pw_poll {
 struct pw_listener {
 	struct pw_poll poll;
 	int fd;
-	bool gateway;		   /* the public port, else an upstream */
+	bool gateway;		    /* the public port, else an upstream */
 	char address[PW_ADDR_TEXT]; /* key into the routing, for upstreams */
 	bool loopback;
-	bool wanted;		   /* control thread, during a publish */
-	struct pw_listener *next;  /* control thread's list */
+	bool wanted;		  /* control thread, during a publish */
+	struct pw_listener *next; /* control thread's list */
 	_Atomic unsigned refs;
 };
-int pw_listener_new(struct pw_listener **ret, const struct pw_addr *addr, bool gateway, struct pw_err *err);
+int pw_listener_new(struct pw_listener **ret, const struct pw_addr *addr, bool gateway,
+		    struct pw_err *err);
 void pw_listener_unref(struct pw_listener **l);
 
 enum pw_conn_state {
@@ -49,7 +52,7 @@ enum pw_conn_state {
 	PW_CONN_CONNECT,     /* to an instance or a gateway */
 	PW_CONN_CONNECT_TLS, /* handshake with the peer's gateway */
 	PW_CONN_FORWARD,
-	PW_CONN_REFUSED,     /* the alert is on its way, then reset */
+	PW_CONN_REFUSED, /* the alert is on its way, then reset */
 	PW_CONN_DEAD,
 };
 struct pw_conn {
@@ -82,7 +85,12 @@ struct pw_conn {
 };
 TAILQ_HEAD(pw_conn_list, pw_conn);
 
-enum pw_command_kind { PW_COMMAND_ADD_LISTENER, PW_COMMAND_REMOVE_LISTENER, PW_COMMAND_DRAIN, PW_COMMAND_QUIT };
+enum pw_command_kind {
+	PW_COMMAND_ADD_LISTENER,
+	PW_COMMAND_REMOVE_LISTENER,
+	PW_COMMAND_DRAIN,
+	PW_COMMAND_QUIT
+};
 struct pw_command {
 	enum pw_command_kind kind;
 	struct pw_listener *listener; /* a reference */
@@ -132,25 +140,31 @@ struct pw_dataplane {
 /* messages.c: worker → control. */
 int pw_messages_new(struct pw_dataplane *d, struct pw_err *err);
 void pw_messages_free(struct pw_dataplane *d);
-void pw_message_event(struct pw_dataplane *d, const struct pw_dp_event *e); /* copies; left out when the queue is full */
-bool pw_message_control(struct pw_dataplane *d, int fd, const struct pw_addr *client); /* takes fd when true */
-void pw_message_idle(struct pw_dataplane *d);					       /* the last connection ended */
-void pw_dataplane_check_drained(struct pw_dataplane *d);			       /* control thread */
+void pw_message_event(struct pw_dataplane *d,
+		      const struct pw_dp_event *e); /* copies; left out when the queue is full */
+bool pw_message_control(struct pw_dataplane *d, int fd,
+			const struct pw_addr *client);	 /* takes fd when true */
+void pw_message_idle(struct pw_dataplane *d);		 /* the last connection ended */
+void pw_dataplane_check_drained(struct pw_dataplane *d); /* control thread */
 
 /* worker.c */
-int pw_worker_start(struct pw_worker *w, struct pw_dataplane *d, struct pw_listener *gateway, struct pw_err *err);
+int pw_worker_start(struct pw_worker *w, struct pw_dataplane *d, struct pw_listener *gateway,
+		    struct pw_err *err);
 void pw_worker_stop(struct pw_worker *w);
-void pw_worker_command(struct pw_worker *w, enum pw_command_kind kind, struct pw_listener *l); /* any thread; takes its own reference */
-void pw_worker_publish(struct pw_worker *w, struct pw_routing *r);			       /* any thread; takes its own reference */
-void pw_worker_ready(struct pw_conn *c);						       /* its turn comes again in this loop */
+void pw_worker_command(struct pw_worker *w, enum pw_command_kind kind,
+		       struct pw_listener *l); /* any thread; takes its own reference */
+void pw_worker_publish(struct pw_worker *w,
+		       struct pw_routing *r); /* any thread; takes its own reference */
+void pw_worker_ready(struct pw_conn *c);      /* its turn comes again in this loop */
 /* accept.c */
 void pw_worker_accept(struct pw_worker *w, struct pw_listener *l);
 int pw_worker_watch(struct pw_worker *w, struct pw_listener *l);
 
 /* conn.c */
-struct pw_conn *pw_conn_new(struct pw_worker *w, int fd, const struct pw_addr *client, enum pw_direction direction);
+struct pw_conn *pw_conn_new(struct pw_worker *w, int fd, const struct pw_addr *client,
+			    enum pw_direction direction);
 void pw_conn_event(struct pw_conn *c, int leg, uint32_t events);
-void pw_conn_run(struct pw_conn *c);   /* whatever its state says */
+void pw_conn_run(struct pw_conn *c); /* whatever its state says */
 void pw_conn_timer(struct pw_conn *c);
 void pw_conn_end(struct pw_conn *c, bool reset);
 /* Counts and reports why; then resets, or waits a moment until an alert is delivered. */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* After a publish: which of the live connections may go on. Only those that the change concerns are cut. */
+/* After a publish: which of the live connections may go on. Only those that the change concerns are
+ * cut. */
 #include "private.h"
 
 static bool has_endpoint(const struct pw_endpoint *e, size_t n, const struct pw_addr *a)
@@ -15,7 +16,8 @@ static bool endpoint_is_there(const struct pw_conn *c, const struct pw_endpoint 
 	return c->state != PW_CONN_FORWARD || has_endpoint(e, n, &c->endpoint);
 }
 
-/* Same bundle, or the certificate is good by the new one, too. One that expired meanwhile was good when it counted. */
+/* Same bundle, or the certificate is good by the new one, too. One that expired meanwhile was good
+ * when it counted. */
 static bool identity_holds(const struct pw_conn *c, int leg, const struct pw_trust *t,
 			   const struct pw_strv *expected)
 {
@@ -77,7 +79,8 @@ void pw_worker_recheck(struct pw_worker *w)
 
 	for (c = TAILQ_FIRST(&w->conns); c; c = next) {
 		next = TAILQ_NEXT(c, all);
-		/* Earlier states ask by themselves, with the newest routes, before anything is dialled. */
+		/* Earlier states ask by themselves, with the newest routes, before anything is
+		 * dialled. */
 		if (c->state != PW_CONN_FORWARD && c->state != PW_CONN_CONNECT &&
 		    c->state != PW_CONN_CONNECT_TLS)
 			continue;

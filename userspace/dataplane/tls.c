@@ -6,12 +6,14 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Kept on our side (stateful tickets): they end with the context, are used once, and need no ticket key that would outlive forward secrecy. */
+/* Kept on our side (stateful tickets): they end with the context, are used once, and need no ticket
+ * key that would outlive forward secrecy. */
 #define SESSION_CACHE	  256
 #define SESSION_TIMEOUT_S 3600
-/* A private number that never goes on the wire: the callback of this extension is where a TLS 1.3 server decides before it hands out a ticket. */
-#define EXT_DECISION	  0xff57
-#define CIPHERS_12                                                                                 \
+/* A private number that never goes on the wire: the callback of this extension is where a TLS 1.3
+ * server decides before it hands out a ticket. */
+#define EXT_DECISION 0xff57
+#define CIPHERS_12                                                                                   \
 	"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:" \
 	"ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES256-GCM-SHA384:ECDHE-RSA-CHACHA20-POLY1305"
 
@@ -26,7 +28,7 @@ void pw_tls_check_clear(struct pw_tls_check *c)
 	*c = (struct pw_tls_check){ 0 };
 }
 
-static bool judge(struct pw_tls_check *c, X509 *leaf, STACK_OF(X509) *chain)
+static bool judge(struct pw_tls_check *c, X509 *leaf, STACK_OF(X509) * chain)
 {
 	int reason = PW_REASON_NO_CERTIFICATE;
 	char *uri = NULL;
@@ -86,9 +88,10 @@ static int on_verify(X509_STORE_CTX *xctx, void *arg)
 	return ok;
 }
 
-/* Runs when the client has proved itself (its Finished is verified) and the server is about to write a ticket. */
-static int on_ticket(SSL *ssl, unsigned ext, unsigned context, const unsigned char **out, size_t *len,
-		     X509 *x, size_t chain, int *alert, void *arg)
+/* Runs when the client has proved itself (its Finished is verified) and the server is about to
+ * write a ticket. */
+static int on_ticket(SSL *ssl, unsigned ext, unsigned context, const unsigned char **out,
+		     size_t *len, X509 *x, size_t chain, int *alert, void *arg)
 {
 	struct pw_tls_check *c = SSL_get_app_data(ssl);
 
@@ -112,7 +115,8 @@ static int on_ticket(SSL *ssl, unsigned ext, unsigned context, const unsigned ch
 
 int pw_tls_finish(SSL *ssl, struct pw_tls_check *c)
 {
-	/* Nothing was judged in a resumed handshake: the session's certificate must still be good today. */
+	/* Nothing was judged in a resumed handshake: the session's certificate must still be good
+	 * today. */
 	if (SSL_session_reused(ssl) &&
 	    !judge(c, SSL_get0_peer_certificate(ssl), SSL_get_peer_cert_chain(ssl)))
 		return -EACCES;

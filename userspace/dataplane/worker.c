@@ -183,7 +183,8 @@ static int wait_ms(const struct pw_worker *w)
 
 static int wait_events(struct pw_worker *w, struct epoll_event events[BATCH])
 {
-	/* While no fd can be had, the listeners' level-triggered readiness would turn this loop into a spin. */
+	/* While no fd can be had, the listeners' level-triggered readiness would turn this loop
+	 * into a spin. */
 	if (w->rearm_ms) {
 		int ms = wait_ms(w);
 
@@ -237,7 +238,8 @@ static int start_thread(struct pw_worker *w)
 	sigset_t all, old;
 	int r;
 
-	/* Signals are the control thread's; SIGPIPE of a write to a closed socket stays blocked here. */
+	/* Signals are the control thread's; SIGPIPE of a write to a closed socket stays blocked
+	 * here. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	r = pthread_create(&w->thread, NULL, run, w);
@@ -246,7 +248,8 @@ static int start_thread(struct pw_worker *w)
 	return -r;
 }
 
-int pw_worker_start(struct pw_worker *w, struct pw_dataplane *d, struct pw_listener *gateway, struct pw_err *err)
+int pw_worker_start(struct pw_worker *w, struct pw_dataplane *d, struct pw_listener *gateway,
+		    struct pw_err *err)
 {
 	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = &w->wake_poll };
 	int r = 0;
@@ -263,7 +266,8 @@ int pw_worker_start(struct pw_worker *w, struct pw_dataplane *d, struct pw_liste
 	if (r == 0)
 		r = start_thread(w);
 	if (r < 0)
-		return pw_err_set(err, PW_ERR_INTERNAL, r, "cannot start a worker: %s", strerrordesc_np(-r));
+		return pw_err_set(err, PW_ERR_INTERNAL, r, "cannot start a worker: %s",
+				  strerrordesc_np(-r));
 	return 0;
 }
 
