@@ -13,7 +13,7 @@ Q       := $(if $(V),,@)
 
 # Folders in dependency order: each may use those before it, never those behind (scripts/lint.sh keeps it).
 FOLDERS := base model store catalog policy ca kernel dataplane rpc peering api agent cli
-PKGS    := libbpf libelf zlib openssl libmnl libevent libevent_openssl libnghttp2 libprotobuf-c jansson sqlite3 libcap
+PKGS    := libbpf libelf zlib openssl libmnl libevent libevent_pthreads libnghttp2 libprotobuf-c jansson sqlite3 libcap
 WARN    := -Wall -Wextra -Werror -Wno-unused-parameter -Wno-missing-field-initializers -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes
 GEN     := $(BUILD)/gen
 
