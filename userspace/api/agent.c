@@ -2,7 +2,6 @@
 /* /v1/agent/service…: what runs beside this agent. The agent has no catalog of its own: its
  * services are the rows of its node that carry the agent mark. */
 #include "internal.h"
-#include "sidecar.h"
 #include "../base/hash.h"
 #include "../catalog/catalog.h"
 #include "../catalog/registration.h"
@@ -18,16 +17,10 @@ static const struct pw_service *own_service(const struct pw_api *api, const char
 }
 
 struct registering {
-	struct pw_api *api;
-	struct pw_registration main, sidecar;
-	bool has_sidecar, replace_checks;
+	const struct pw_api *api;
+	struct pw_registration reg;
+	bool replace_checks;
 };
-
-static void registering_clear(struct registering *g)
-{
-	pw_registration_clear(&g->main);
-	pw_registration_clear(&g->sidecar);
-}
 
 /* The agent's own node row is left as it is; without one (it is made at start) the registration
  * brings it. */
@@ -73,9 +66,9 @@ static void keep_status(struct pw_check *now, const struct pw_check *before)
 	now->output = pw_xstrdup(before->output);
 }
 
-static int merge_checks(struct pw_tx *tx, const struct registering *g, struct pw_registration *reg,
-			struct pw_err *err)
+static int merge_checks(struct pw_tx *tx, struct registering *g, struct pw_err *err)
 {
+	struct pw_registration *reg = &g->reg;
 	const char *node = g->api->node_name;
 	pw_autofree char *prefix = pw_key(/* trailing= */ true, "", node, reg->service->id, NULL);
 	pw_cleanup(pw_strv_clear) struct pw_strv gone = { 0 };
@@ -98,43 +91,31 @@ static int merge_checks(struct pw_tx *tx, const struct registering *g, struct pw
 	return rc;
 }
 
-static int register_one(struct pw_tx *tx, const struct registering *g, struct pw_registration *reg,
-			struct pw_err *err)
-{
-	int rc = merge_checks(tx, g, reg, err);
-
-	if (rc < 0)
-		return rc;
-	fill_node(tx, g->api, reg);
-	return pw_catalog_register(tx, reg, err);
-}
-
 static int do_register(struct pw_tx *tx, void *arg, struct pw_err *err)
 {
 	struct registering *g = arg;
-	int rc = register_one(tx, g, &g->main, err);
+	int rc = merge_checks(tx, g, err);
 
-	return rc == 0 && g->has_sidecar ? register_one(tx, g, &g->sidecar, err) : rc;
+	if (rc < 0)
+		return rc;
+	fill_node(tx, g->api, &g->reg);
+	return pw_catalog_register(tx, &g->reg, err);
 }
 
 int pw_h_agent_register(struct pw_request *r, struct pw_err *err)
 {
-	pw_cleanup(registering_clear) struct registering g = { .api = r->api };
+	struct registering g = { .api = r->api };
 	pw_autojson json_t *body = NULL;
 	int rc;
 
 	g.replace_checks = pw_request_flag(r, "replace-existing-checks");
 	rc = pw_request_json(r, "Request decode failed", &body, err);
 	if (rc == 0)
-		rc = pw_agent_service_decode(body, r->api->node_name, &g.main, err);
+		rc = pw_agent_service_decode(body, r->api->node_name, &g.reg, err);
 	if (rc < 0)
 		return rc;
-	g.has_sidecar = json_is_object(g.main.service->connect.sidecar_service);
-	if (g.has_sidecar)
-		rc = pw_sidecar_registration(r->api->opt.store, r->api->node_name, g.main.service,
-					     &g.sidecar, err);
-	if (rc == 0)
-		rc = pw_api_write(r->api, do_register, &g, err);
+	rc = pw_api_write(r->api, do_register, &g, err);
+	pw_registration_clear(&g.reg);
 	return rc < 0 ? rc : pw_reply_empty(r, 200);
 }
 
@@ -146,16 +127,9 @@ struct deregistering {
 static int do_deregister(struct pw_tx *tx, void *arg, struct pw_err *err)
 {
 	const struct deregistering *d = arg;
-	pw_autofree char *sidecar = pw_xasprintf("%s" PW_SIDECAR_SUFFIX, d->id);
-	const struct pw_service *svc = own_service(d->api, d->id);
-	bool has_sidecar = svc && json_is_object(svc->connect.sidecar_service);
-	int rc;
 
-	rc = pw_catalog_deregister(tx, "", d->api->node_name, d->id, /* check_id= */ NULL, err);
-	if (rc == 0 && has_sidecar && own_service(d->api, sidecar))
-		rc = pw_catalog_deregister(tx, "", d->api->node_name, sidecar,
-					   /* check_id= */ NULL, err);
-	return rc;
+	return pw_catalog_deregister(tx, /* peer= */ "", d->api->node_name, d->id,
+				     /* check_id= */ NULL, err);
 }
 
 int pw_h_agent_deregister(struct pw_request *r, struct pw_err *err)

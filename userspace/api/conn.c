@@ -35,8 +35,8 @@ struct conn {
 	size_t bytes;
 };
 struct pw_conns {
-	struct event_base *base;
-	struct evhttp *http;
+	int64_t timeout_ms;
+	int64_t tick_ms;
 	struct conn *list;
 	size_t n;
 	size_t bytes; /* sum over the list */
@@ -76,9 +76,15 @@ static void conn_cut(struct conn *c)
 	pw_reason_count(PW_REASON_LIMIT);
 }
 
+static struct timeval tick_time(const struct pw_conns *cs)
+{
+	return (struct timeval){ .tv_sec = cs->tick_ms / 1000,
+				 .tv_usec = cs->tick_ms % 1000 * 1000 };
+}
+
 static void set_unfinished(struct conn *c, size_t bytes)
 {
-	struct timeval tick = { .tv_sec = TICK_MS / 1000 };
+	struct timeval tick = tick_time(c->owner);
 
 	c->owner->bytes += bytes - c->bytes;
 	c->bytes = bytes;
@@ -102,7 +108,7 @@ static void on_input(struct evbuffer *buf, const struct evbuffer_cb_info *info, 
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct pw_conns *cs = arg;
-	struct timeval tick = { .tv_sec = TICK_MS / 1000 };
+	struct timeval tick = tick_time(cs);
 	int64_t now = pw_now_mono_ms();
 	struct conn *c, *next;
 	bool unfinished = false;
@@ -110,8 +116,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	sweep(cs);
 	DL_FOREACH_SAFE(cs->list, c, next)
 	{
-		int64_t allowed =
-			PW_API_REQUEST_TIMEOUT_MS + (int64_t)(c->bytes / BYTES_PER_SECOND) * 1000;
+		int64_t allowed = cs->timeout_ms + (int64_t)(c->bytes / BYTES_PER_SECOND) * 1000;
 
 		if (c->busy || !c->since_ms)
 			continue;
@@ -253,13 +258,18 @@ size_t pw_conns_count(struct pw_conns *cs)
 	return cs->n;
 }
 
+void pw_conns_set_timeout(struct pw_conns *cs, int64_t timeout_ms)
+{
+	cs->timeout_ms = timeout_ms;
+	cs->tick_ms = pw_min((int64_t)TICK_MS, timeout_ms);
+}
+
 int pw_conns_new(struct pw_conns **ret, struct event_base *base, struct evhttp *http,
 		 struct pw_err *err)
 {
 	struct pw_conns *cs = pw_new0(struct pw_conns);
 
-	cs->base = base;
-	cs->http = http;
+	pw_conns_set_timeout(cs, PW_API_REQUEST_TIMEOUT_MS);
 	cs->adopt = event_new(base, -1, 0, on_adopt, cs);
 	cs->tick = event_new(base, -1, 0, on_tick, cs);
 	if (!cs->adopt || !cs->tick) {

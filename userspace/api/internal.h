@@ -137,6 +137,7 @@ int pw_conns_new(struct pw_conns **ret, struct event_base *base, struct evhttp *
 void pw_conns_free(struct pw_conns **c);
 void pw_conns_busy(struct pw_conns *c, struct evhttp_request *http); /* its request is complete, until it is answered */
 size_t pw_conns_count(struct pw_conns *c);
+void pw_conns_set_timeout(struct pw_conns *c, int64_t timeout_ms); /* for requests from now on; tests shorten it */
 
 /* One write: runs fn inside a transaction and commits it. */
 typedef int pw_write_fn(struct pw_tx *tx, void *arg, struct pw_err *err);

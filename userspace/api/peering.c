@@ -61,19 +61,12 @@ static int decode_body(struct pw_request *r, const struct pw_schema *schema, str
 		       struct pw_err *err)
 {
 	pw_autojson json_t *body = NULL;
-	const json_t *addresses;
 	int rc;
 
 	rc = pw_request_json(r, BODY_FAILED, &body, err);
 	if (rc < 0)
 		return rc;
-	addresses = json_object_get(body, "ServerExternalAddresses");
-	if (json_is_string(addresses))
-		rc = pw_err_set(err, PW_ERR_BAD_REQUEST, EINVAL,
-				"json: cannot unmarshal string into field %s.%s of type []string",
-				schema->name, "ServerExternalAddresses");
-	else
-		rc = pw_schema_decode(schema, body, /* flags= */ 0, b, err);
+	rc = pw_schema_decode(schema, body, PW_DECODE_STRICT, b, err);
 	wipe_token(body);
 	if (rc < 0)
 		return pw_err_prefix(err, BODY_FAILED);

@@ -310,7 +310,7 @@ int pw_request_decode(struct pw_request *r, const char *prefix, const struct pw_
 	rc = pw_request_json(r, prefix, &body, err);
 	if (rc < 0)
 		return rc;
-	rc = pw_schema_decode(s, body, /* flags= */ 0, obj, err);
+	rc = pw_schema_decode(s, body, PW_DECODE_STRICT, obj, err);
 	return rc < 0 ? pw_err_prefix(err, "%s", prefix) : 0;
 }
 
