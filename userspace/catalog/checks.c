@@ -192,6 +192,7 @@ static void runner_new(struct pw_checks *c, const struct pw_check *row)
 	r->interval_ms = row->interval_ms;
 	r->timeout_ms = row->timeout_ms;
 	r->deregister_after_ms = row->deregister_after_ms;
+	r->output_written_ms = pw_now_mono_ms() - OUTPUT_INTERVAL_MS;
 	r->timer = event_new(c->base, -1, 0, on_timer, r);
 	if (row->deregister_after_ms)
 		r->reap = event_new(c->base, -1, 0, on_reap, r);
