@@ -65,6 +65,18 @@ void pw_reply_header(struct pw_request *r, const char *name, const char *value)
 	evhttp_add_header(headers, name, value);
 }
 
+/* The length is that of the answer to GET. */
+static void drop_body(struct pw_request *r)
+{
+	struct evbuffer *out = evhttp_request_get_output_buffer(r->http);
+	size_t len = evbuffer_get_length(out);
+	char text[24];
+
+	snprintf(text, sizeof(text), "%zu", len);
+	pw_reply_header(r, "Content-Length", text);
+	evbuffer_drain(out, len);
+}
+
 static int send_reply(struct pw_request *r, int status, const char *type)
 {
 	struct evhttp_request *http = r->http;
@@ -72,6 +84,8 @@ static int send_reply(struct pw_request *r, int status, const char *type)
 	pw_reply_header(r, "Content-Type", type);
 	pw_reply_header(r, "X-Consul-Default-ACL-Policy", "allow");
 	pw_reply_header(r, "Vary", "Accept-Encoding");
+	if (r->method == PW_HEAD)
+		drop_body(r);
 	pw_request_free(r);
 	evhttp_send_reply(http, status, reason_of(status), NULL);
 	return 0;
