@@ -67,6 +67,7 @@ static struct pw_link *link_new(struct pw_peering_mgr *m, const struct pw_peerin
 
 static void link_free(struct pw_link *l)
 {
+	l->closing = true;
 	if (l->stream)
 		pw_stream_end(l->stream, PW_GRPC_OK, /*text=*/NULL);
 	pw_dial_stop(l);

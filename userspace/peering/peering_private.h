@@ -54,6 +54,7 @@ struct pw_link {
 	struct pw_dial *dial;
 	struct pw_exchange *exchange; /* establish with retry, while PENDING */
 	struct event *cleanup;	      /* while DELETING: removes what was imported, in steps */
+	bool closing;		      /* being freed: what its stream does now is no news */
 
 	/* what the status shows */
 	bool tracked;

@@ -23,7 +23,7 @@ void pw_link_changed(struct pw_link *l)
 	const struct pw_peering *p = pw_link_row(l);
 	enum pw_peering_state now;
 
-	if (!p)
+	if (!p || l->closing)
 		return;
 	now = link_state(l, p);
 	if (now == l->shown)
