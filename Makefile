@@ -175,6 +175,7 @@ lab: deps
 	$(Q)scripts/lab.sh up
 
 bench: all
+	$(Q)scripts/bench/latency.sh
 	$(Q)scripts/bench/throughput.sh
 
 lint:

@@ -48,7 +48,7 @@ bold "Two clusters in network namespaces"
 "$lab" up >/dev/null
 eval "$("$lab" env)"
 say "east: gateway $EAST_WAN, application host $EAST_APP      west: gateway $WEST_WAN, application host $WEST_APP"
-"$lab" exec app-west pwserve --listen "$WEST_APP:7000" --mode http --name billing --background
+"$lab" exec app-west pwserve --listen "$WEST_APP:7000" --mode http --name billing --background >/dev/null
 
 bold "1. west makes a peering token for east"
 token=$("$lab" exec gw-west peerway peering generate-token -name east)
@@ -76,7 +76,7 @@ until_true 5 "the peer's roots" sh -c "curl -sf $WEST_API/v1/peering/east | jq -
 curl -sf "$WEST_API/v1/peering/east" >"$work/peering.json"
 east_domain=$(curl -sf "$EAST_API/v1/connect/ca/roots" | jq -r .TrustDomain)
 "$lab" exec app-west pwnative --listen "$WEST_APP:7443" --leaf "$work/leaf.json" --roots "$work/peering.json" \
-	--allow "spiffe://$east_domain/ns/default/dc/dc-east/svc/web" --mode http --name ledger --background
+	--allow "spiffe://$east_domain/ns/default/dc/dc-east/svc/web" --mode http --name ledger --background >/dev/null
 on gw-west peerway services export -name billing -consumer-peers east
 on gw-west peerway services export -name ledger -consumer-peers east
 
