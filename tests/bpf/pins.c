@@ -6,10 +6,13 @@
  */
 #include "common.h"
 #include "userspace/kernel/kernel_private.h"
+#include "userspace/kernel/probe_private.h"
 
 #include <linux/if_link.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/capability.h>
+#include <sys/wait.h>
 
 static const char *const interfaces[] = { "w0", NULL };
 
@@ -389,6 +392,91 @@ static void test_an_interface_that_does_not_exist_is_named_and_costs_no_start(vo
 	pw_kernel_close(&k);
 }
 
+static void test_a_dot_in_an_interface_name_does_no_harm(void **state)
+{
+	static const char *const dotted[] = { "w0.7", NULL };
+	static const enum pw_xdp_mode modes[] = { PW_XDP_NATIVE, PW_XDP_TC };
+
+	shell("ip link set w0 down && ip link set w0 name w0.7 && ip link set w0.7 up");
+	for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
+		struct pw_kernel_options opt = guarded(modes[i]);
+		struct pw_err err = PW_ERR_INIT;
+		struct pw_kernel *k;
+
+		opt.interfaces = dotted;
+		k = kernel_open(&opt);
+		assert_int_equal(pw_kernel_guard_set(k, &opt.guard, &err), 0);
+		pw_kernel_close(&k);
+		uninstall(NULL);
+		assert_int_equal(xdp_of("w0.7").attach_mode, XDP_ATTACHED_NONE);
+		assert_int_equal(filters_of("w0.7"), 0);
+	}
+	shell("ip link del w0.7");
+}
+
+/* All that an agent does after its start, with the four capabilities that it keeps. 0: all worked;
+ * else the step. */
+static int use_with_few_rights(struct pw_kernel *k)
+{
+	static const cap_value_t kept[] = { CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON,
+					    CAP_NET_BIND_SERVICE };
+	struct pw_guard_options g = { .mode = PW_GUARD_OFF, .gateway_port = GATEWAY_PORT };
+	struct pw_policy_entry policy = { .value = { .action = PW_ACTION_ALLOW } };
+	struct pw_guard_entry guard = { .key = { .prefixlen = 128 },
+					.value = { .action = PW_ACTION_DENY } };
+	struct pw_kernel_state want = {
+		.policies = &policy, .n_policies = 1, .guards = &guard, .n_guards = 1
+	};
+	struct pw_flow_value flow = { .forwarder = PW_FORWARDER_SOCKMAP };
+	struct pw_probe_pair pair = { -1, -1 };
+	struct pw_stat_value stats[PW_REASON_MAX];
+	struct pw_err err = PW_ERR_INIT;
+	cap_t caps = cap_init();
+
+	cap_set_flag(caps, CAP_PERMITTED, 4, kept, CAP_SET);
+	cap_set_flag(caps, CAP_EFFECTIVE, 4, kept, CAP_SET);
+	if (cap_set_proc(caps) < 0)
+		return 1;
+	cap_free(caps);
+	if (pw_kernel_guard_set(k, &g, &err) < 0)
+		return 2;
+	g.mode = PW_GUARD_ENFORCE;
+	if (pw_kernel_guard_set(k, &g, &err) < 0)
+		return 3;
+	if (pw_kernel_stage(k, &want, &err) < 0)
+		return 4;
+	pw_kernel_publish(k);
+	if (pw_guard_put(k, &guard.key, &guard.value, &err) < 0 ||
+	    pw_guard_delete(k, &guard.key) < 0)
+		return 5;
+	if (pw_probe_pair(&pair) < 0 || pw_flow_put(k, 77, &flow) < 0 ||
+	    pw_flow_relayed(k, 77, 1) < 0)
+		return 6;
+	if (pw_sock_put(k, 77, pair.server) < 0 || pw_sock_delete(k, 77) < 0 ||
+	    pw_flow_delete(k, 77) < 0)
+		return 7;
+	return pw_kernel_stats(k, stats) < 0 ? 8 : 0;
+}
+
+static void test_four_capabilities_are_enough_after_the_start(void **state)
+{
+	static const enum pw_xdp_mode modes[] = { PW_XDP_NATIVE, PW_XDP_TC };
+
+	for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
+		struct pw_kernel_options opt = guarded(modes[i]);
+		struct pw_kernel *k = kernel_open(&opt);
+		pid_t child = fork();
+		int status = -1;
+
+		if (child == 0)
+			_exit(use_with_few_rights(k));
+		assert_int_equal(waitpid(child, &status, 0), child);
+		assert_int_equal(status, 0);
+		pw_kernel_close(&k);
+		uninstall(NULL);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -410,6 +498,8 @@ int main(void)
 				       fresh),
 		cmocka_unit_test_setup(
 			test_an_interface_that_does_not_exist_is_named_and_costs_no_start, fresh),
+		cmocka_unit_test_setup(test_a_dot_in_an_interface_name_does_no_harm, fresh),
+		cmocka_unit_test_setup(test_four_capabilities_are_enough_after_the_start, fresh),
 	};
 
 	return cmocka_run_group_tests(tests, /* setup= */ NULL, /* teardown= */ NULL);
