@@ -62,6 +62,8 @@ static void values_of_every_kind_are_read(void **state)
 		  "\"e\":16,\"f\":null}");
 	parses_to("/* c */ a = 1 // x\n# y\n", "{\"a\":1}");
 	parses_to("a-b.c = 1", "{\"a-b.c\":1}");
+	parses_to("a { b = 1  c { d = 2 } e = [] }", "{\"a\":{\"b\":1,\"c\":{\"d\":2},\"e\":[]}}");
+	parses_to("a = 1 b = \"x\" c { }", "{\"a\":1,\"b\":\"x\",\"c\":{}}");
 	parses_to("", "{}");
 	parses_to("a = [1, 2,\n\n3\n,]\r\n", "{\"a\":[1,2,3]}");
 }
@@ -86,7 +88,7 @@ static void text_that_starts_with_a_brace_is_json(void **state)
 static void mistakes_are_named_with_their_place(void **state)
 {
 	fails_with("a = 1\nb = = 2\n", "t.hcl:2:5: expected a value, found '='");
-	fails_with("a = 1 b = 2", "t.hcl:1:7: expected a new line, found a word");
+	fails_with("a = 1 = 2", "t.hcl:1:7: expected a new line, found '='");
 	fails_with("a = 1\na = 2\n", "t.hcl:2:3: \"a\" was set before, give it once");
 	fails_with("a = 1\na { }\n", "t.hcl:2:6: \"a\" was set before, give it once");
 	fails_with("a { b = 1",

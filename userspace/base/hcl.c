@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hcl.h"
-#include "hcl_lex.h"
+#include "hcl_private.h"
 #include <string.h>
 
 #define HCL_MAX_BYTES (1024 * 1024)
@@ -285,7 +285,9 @@ static int parse_body(struct parser *p, enum hcl_token_type end, json_t **ret)
 			return r;
 		if (p->now.type == end)
 			break;
-		/* Commas separate in objects; at the top they do no harm. */
+		/* Blanks are enough between items: people write small blocks on one line. */
+		if (is_key(&p->now))
+			continue;
 		if (p->now.type != HCL_NEWLINE && p->now.type != HCL_COMMA)
 			return fail_here(p, end == HCL_END ? "expected a new line"
 							   : "expected ',', a new line or '}'");

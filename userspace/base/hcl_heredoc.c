@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "hcl_lex.h"
+#include "hcl_private.h"
 #include "str.h"
 #include <string.h>
 

@@ -11,29 +11,30 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define pw_cleanup(f) __attribute__((cleanup(f)))
+#define ARRAY_SIZE(a)	      (sizeof(a) / sizeof((a)[0]))
+#define pw_cleanup(f)	      __attribute__((cleanup(f)))
 #define pw_printf(fmt, first) __attribute__((format(printf, fmt, first)))
-#define TAKE_PTR(p)                                                                                \
-	({                                                                                         \
-		__typeof__(p) taken_ = (p);                                                        \
-		(p) = NULL;                                                                        \
-		taken_;                                                                            \
+#define TAKE_PTR(p)                         \
+	({                                  \
+		__typeof__(p) taken_ = (p); \
+		(p) = NULL;                 \
+		taken_;                     \
 	})
-#define TAKE_FD(fd)                                                                                \
-	({                                                                                         \
-		int taken_ = (fd);                                                                 \
-		(fd) = -1;                                                                         \
-		taken_;                                                                            \
+#define TAKE_FD(fd)                \
+	({                         \
+		int taken_ = (fd); \
+		(fd) = -1;         \
+		taken_;            \
 	})
-#define pw_container_of(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
-#define pw_min(a, b) ((a) < (b) ? (a) : (b))
-#define pw_max(a, b) ((a) > (b) ? (a) : (b))
+#define pw_container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
+#define pw_min(a, b)			   ((a) < (b) ? (a) : (b))
+#define pw_max(a, b)			   ((a) > (b) ? (a) : (b))
 
-/* Cleanup functions: each takes the address of the local, is NULL-safe (or -1-safe) and resets it. */
+/* Cleanup functions: each takes the address of the local, is NULL-safe (or -1-safe) and resets it.
+ */
 void pw_freep(void *pointer_to_pointer); /* use: pw_autofree char *s = NULL; */
 void pw_closep(int *fd);
-#define pw_autofree pw_cleanup(pw_freep)
+#define pw_autofree  pw_cleanup(pw_freep)
 #define pw_autoclose pw_cleanup(pw_closep)
 
 /* Allocation that never returns NULL: running out of memory ends the process with a log line. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef PW_BASE_HCL_LEX_H
-#define PW_BASE_HCL_LEX_H
+#ifndef PW_BASE_HCL_PRIVATE_H
+#define PW_BASE_HCL_PRIVATE_H
 /*
  * Tokens of HCL 1. Private to base. A token owns its text; hcl_token_clear frees it.
  * I1 The lexer never reads at or behind end. I2 Every failure has set err, with position.
