@@ -10,7 +10,11 @@
  */
 typedef int config_decode_fn(const json_t *body, json_t **ret_body, char **ret_name,
 			     struct pw_err *err);
-config_decode_fn config_decode_exports, config_decode_intentions, config_decode_mesh;
+int config_decode_exports(const json_t *body, json_t **ret_body, char **ret_name,
+			  struct pw_err *err);
+int config_decode_intentions(const json_t *body, json_t **ret_body, char **ret_name,
+			     struct pw_err *err);
+int config_decode_mesh(const json_t *body, json_t **ret_body, char **ret_name, struct pw_err *err);
 
 int config_refuse(struct pw_err *err, const char *fmt, ...)
 	pw_printf(2, 3); /* 500: what Consul answers */

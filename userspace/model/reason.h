@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef PW_MODEL_REASON_H
 #define PW_MODEL_REASON_H
-/* Names of the reasons in abi.h, and one process-wide counter for each (user space's share; pw_stats has the programs'). Any thread. */
+/* Names of the reasons in abi.h, and one process-wide counter for each (user space's share;
+ * pw_stats has the programs'). Any thread. */
 #include "../base/util.h"
 #include <peerway/abi.h>
 

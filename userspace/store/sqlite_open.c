@@ -33,11 +33,9 @@ static const char *const statement_texts[] = {
 	[ST_BEGIN] = "BEGIN IMMEDIATE",
 	[ST_COMMIT] = "COMMIT",
 	[ST_PUT] =
-		"INSERT INTO objects(tbl, key, body, create_index, modify_index) VALUES(?1, ?2, ?3, ?4, ?5)"
-		" ON CONFLICT(tbl, key) DO UPDATE SET body = ?3, create_index = ?4, modify_index = ?5",
-	[ST_REMOVE] = "DELETE FROM objects WHERE tbl = ?1 AND key = ?2",
-	[ST_META] =
-		"INSERT INTO meta(key, value) VALUES(?1, ?2) ON CONFLICT(key) DO UPDATE SET value = ?2",
+		"INSERT OR REPLACE INTO objects(tbl, key, body, create_index, modify_index) VALUES(?, ?, ?, ?, ?)",
+	[ST_REMOVE] = "DELETE FROM objects WHERE tbl = ? AND key = ?",
+	[ST_META] = "INSERT OR REPLACE INTO meta(key, value) VALUES(?, ?)",
 };
 static_assert(ARRAY_SIZE(statement_texts) == ST_MAX_, "each statement needs a text");
 
