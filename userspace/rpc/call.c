@@ -32,7 +32,7 @@ struct pw_call *rpc_call_find(struct pw_grpc_conn *conn, int32_t id)
 void rpc_call_free(struct pw_call *c)
 {
 	rpc_frame_clear(&c->in);
-	pw_buf_clear(&c->out);
+	rpc_buf_wipe(&c->out);
 	free(c->method);
 	free(c->path);
 	free(c->content_type);

@@ -59,7 +59,8 @@ static void check_server(struct pw_grpc_conn *conn, int64_t now)
 		return;
 	}
 	finish_untrusted(conn, now);
-	if (!conn->calls && conn->state == RPC_UP && conn->idle_since_ms + conn->limits.idle_ms <= now)
+	if (!conn->calls && conn->state == RPC_UP &&
+	    conn->idle_since_ms + conn->limits.idle_ms <= now)
 		close_politely(conn, "idle");
 }
 
@@ -370,7 +371,8 @@ void rpc_conn_progress(struct pw_grpc_conn *conn)
 	}
 	if (conn->state == RPC_UP && !nghttp2_session_want_read(conn->h2) &&
 	    !nghttp2_session_want_write(conn->h2) && pw_buf_used(&conn->out) == 0)
-		rpc_conn_fail(conn, PW_GRPC_UNAVAILABLE, "connection closed");
+		rpc_conn_fail(conn, PW_GRPC_UNAVAILABLE, "connection closed: HTTP/2 %s",
+			      nghttp2_http2_strerror(conn->goaway_error));
 	deliver_drained(conn);
 	deliver_ends(conn);
 }
@@ -406,7 +408,7 @@ static void destroy(struct pw_grpc_conn *conn)
 	DL_CONCAT(conn->graveyard, conn->ending);
 	free_calls(conn);
 	nghttp2_session_del(conn->h2);
-	pw_buf_clear(&conn->out);
+	rpc_buf_wipe(&conn->out);
 	free_event(&conn->ev_kick);
 	free_event(&conn->ev_timer);
 	rpc_client_clear(&conn->client);
@@ -444,5 +446,6 @@ void rpc_conn_abandon(struct pw_grpc_conn *conn)
 	/* They stay linked, so that what they have queued still goes out. */
 	HASH_ITER(hh, conn->calls, c, tmp)
 	rpc_call_abandon(c);
+	deliver_ends(conn); /* of those that one on_end canceled for another */
 	rpc_conn_leave(conn);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "internal.h"
 
+#include <openssl/crypto.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -40,7 +41,7 @@ static void rewind_frame(struct rpc_frame *f)
 {
 	f->head_len = 0;
 	if (f->body.size > KEEP_BYTES)
-		pw_buf_clear(&f->body);
+		rpc_buf_wipe(&f->body);
 	f->body.off = f->body.len = 0;
 }
 
@@ -80,9 +81,16 @@ bool rpc_frame_partial(const struct rpc_frame *f)
 	       (f->head_len < sizeof(f->head) || pw_buf_used(&f->body) < f->want);
 }
 
+void rpc_buf_wipe(struct pw_buf *b)
+{
+	if (b->data)
+		OPENSSL_cleanse(b->data, b->size);
+	pw_buf_clear(b);
+}
+
 void rpc_frame_clear(struct rpc_frame *f)
 {
-	pw_buf_clear(&f->body);
+	rpc_buf_wipe(&f->body);
 	memset(f, 0, sizeof(*f));
 }
 

@@ -9,7 +9,7 @@
  * socket takes it.
  * I1 on_end is the last callback of a call and comes exactly once, also when the connection dies, unless the owner detached with pw_call_detach().
  * I2 A call pointer is valid until its on_end returns (or it was detached). I3 Everything received is bounded by the limits below.
- * Behaviour on the wire: wire/README (HTTP/2, refusals): trailers-only errors, percent-encoded grpc-message, grpc-status-details-bin unpadded base64; content type
+ * Behaviour on the wire: tests/wire/README.md (HTTP/2, refusals): trailers-only errors, percent-encoded grpc-message, grpc-status-details-bin unpadded base64; content type
  * application/grpc(+proto); compressed flag refused with 13; gzip with 12; GET 405/13; PINGs and WINDOW_UPDATEs answered.
  */
 #include "../base/addr.h"

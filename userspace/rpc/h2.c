@@ -148,6 +148,7 @@ static int on_frame_recv(nghttp2_session *h2, const nghttp2_frame *frame, void *
 
 	if (frame->hd.type == NGHTTP2_GOAWAY) {
 		conn->going_away = true;
+		conn->goaway_error = frame->goaway.error_code;
 		return 0;
 	}
 	if (frame->hd.type == NGHTTP2_PING && (frame->hd.flags & NGHTTP2_FLAG_ACK))
@@ -192,6 +193,8 @@ static int on_frame_send(nghttp2_session *h2, const nghttp2_frame *frame, void *
 	struct pw_grpc_conn *conn = arg;
 	struct pw_call *c;
 
+	if (frame->hd.type == NGHTTP2_GOAWAY)
+		conn->goaway_error = frame->goaway.error_code;
 	if (!conn->is_server || frame->hd.type != NGHTTP2_HEADERS ||
 	    !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
 		return 0;

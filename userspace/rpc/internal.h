@@ -59,6 +59,8 @@ struct rpc_refusal {
 /* 1: a message is in f->body (until the next call); 0: all eaten; -EPROTO: ret_refusal says what. */
 int rpc_frame_feed(struct rpc_frame *f, const uint8_t **data, size_t *len, size_t max,
 		   struct rpc_refusal *ret_refusal);
+/* Messages may hold secrets of a peering. */
+void rpc_buf_wipe(struct pw_buf *b);
 bool rpc_frame_partial(const struct rpc_frame *f); /* in the middle of a message */
 void rpc_frame_clear(struct rpc_frame *f);
 void rpc_frame_head(uint8_t ret[5], size_t len);
@@ -141,7 +143,8 @@ struct pw_grpc_conn {
 	struct pw_call *graveyard; /* over, freed at the outermost leave */
 	unsigned depth;
 	bool closing;	 /* freed by its owner, or done (server) */
-	bool going_away; /* GOAWAY came or went: no new calls */
+	bool going_away; /* GOAWAY came: no new calls */
+	uint32_t goaway_error; /* of the last GOAWAY, theirs or ours */
 	bool trusted;
 	bool any_drained;
 	unsigned n_streams; /* ever */

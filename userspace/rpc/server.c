@@ -205,9 +205,9 @@ void rpc_server_open(struct pw_call *c)
 		rpc_conn_arm(c->conn, c->deadline_ms);
 	}
 	r = m->open(s->arg, c, &c->ops, &c->arg, &err);
-	if (r == 0)
+	if (r == 0 && !c->conn->closing)
 		return;
-	c->ops = NULL;
+	c->ops = NULL; /* refused, or the server was freed meanwhile */
 	if (!c->local_done)
 		answer_only(c, 200, r > 0 ? r : PW_GRPC_INTERNAL, "%s", err.text);
 }

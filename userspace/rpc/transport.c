@@ -14,7 +14,7 @@
 static int bio_write(BIO *bio, const char *data, int len)
 {
 	int fd = (int)(intptr_t)BIO_get_data(bio);
-	ssize_t n = send(fd, data, len, MSG_NOSIGNAL);
+	ssize_t n = send(fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
 
 	BIO_clear_retry_flags(bio);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -25,7 +25,7 @@ static int bio_write(BIO *bio, const char *data, int len)
 static int bio_read(BIO *bio, char *data, int len)
 {
 	int fd = (int)(intptr_t)BIO_get_data(bio);
-	ssize_t n = recv(fd, data, len, 0);
+	ssize_t n = recv(fd, data, len, MSG_DONTWAIT);
 
 	BIO_clear_retry_flags(bio);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -115,6 +115,7 @@ static int ssl_error(struct rpc_transport *t, int ret)
 {
 	int saved = errno;
 	unsigned long e = ERR_peek_error();
+	const char *reason = ERR_reason_error_string(e);
 	long verify = SSL_get_verify_result(t->ssl);
 
 	switch (SSL_get_error(t->ssl, ret)) {
@@ -138,9 +139,10 @@ static int ssl_error(struct rpc_transport *t, int ret)
 			snprintf(t->why, sizeof(t->why), "closed by the other side");
 			return -EPIPE;
 		}
-		snprintf(t->why, sizeof(t->why), "TLS: %s%s%s",
-			 e ? ERR_reason_error_string(e) : "failed", verify != X509_V_OK ? ": " : "",
+		snprintf(t->why, sizeof(t->why), "TLS: %s%s%s", reason ? reason : "failed",
+			 verify != X509_V_OK ? ": " : "",
 			 verify != X509_V_OK ? X509_verify_cert_error_string(verify) : "");
+		ERR_clear_error(); /* others read the same queue */
 		return -EPROTO;
 	}
 }
@@ -175,7 +177,7 @@ ssize_t rpc_transport_read(struct rpc_transport *t, void *buf, size_t len)
 
 	t->want_write = false;
 	if (!t->ssl) {
-		n = recv(t->fd, buf, len, 0);
+		n = recv(t->fd, buf, len, MSG_DONTWAIT);
 		if (n == 0)
 			snprintf(t->why, sizeof(t->why), "closed by the other side");
 		return n < 0 ? socket_error(t) : n;
@@ -194,7 +196,7 @@ ssize_t rpc_transport_write(struct rpc_transport *t, const void *buf, size_t len
 	ssize_t n;
 
 	if (!t->ssl) {
-		n = send(t->fd, buf, len, MSG_NOSIGNAL);
+		n = send(t->fd, buf, len, MSG_NOSIGNAL | MSG_DONTWAIT);
 		t->want_write = n < 0;
 		return n < 0 ? socket_error(t) : n;
 	}
