@@ -2,6 +2,7 @@
 /* Who gets through the gateway and who does not, told by alerts, events, and by what the service
  * behind it saw. */
 #include "dataplane_world.h"
+#include <sys/resource.h>
 
 #define ALERT_NONE 0
 
@@ -464,6 +465,123 @@ static void a_truncated_stream_resets_the_service(void **state)
 	world_stop(&w);
 }
 
+/* The service speaks mesh TLS itself: it must get the ClientHello as it was sent. */
+static struct pw_routing *native_routes(struct world *w, const struct rule *rules, bool on)
+{
+	struct pw_routing *r = pw_routing_new();
+
+	r->policy = policy_of(rules);
+	r->passthrough = on;
+	pw_routing_add_ingress(r, ingress_of(w, BILLING, "east", "billing", NULL,
+					     PW_INGRESS_PASSTHROUGH));
+	return r;
+}
+
+static size_t make_hello(const char *sni, char *ret, size_t size)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+	SSL *ssl = SSL_new(ctx);
+	BIO *out = BIO_new(BIO_s_mem());
+	int n;
+
+	SSL_set_bio(ssl, BIO_new(BIO_s_mem()), out);
+	SSL_set_tlsext_host_name(ssl, sni);
+	SSL_connect(ssl);
+	n = BIO_read(out, ret, (int)size);
+	SSL_free(ssl);
+	SSL_CTX_free(ctx);
+	ERR_clear_error();
+	assert_true(n > 0);
+	return (size_t)n;
+}
+
+static void native_service_gets_the_hello_untouched(void **state)
+{
+	char hello[4096], back[4096];
+	struct pw_flow_info *flows = NULL;
+	size_t len, n = 0;
+	struct world w;
+	int fd;
+
+	world_start(&w, &plain_limits);
+	pw_dataplane_publish(w.d, native_routes(&w, allow_web, true), NULL);
+	len = make_hello(BILLING, hello, sizeof(hello));
+	fd = dial_port(w.port);
+	for (size_t i = 0; i < len; i += 100)
+		assert_true(send(fd, hello + i, pw_min(len - i, 100u), MSG_NOSIGNAL) > 0);
+	assert_int_equal(recv(fd, back, len, MSG_WAITALL), len);
+	assert_memory_equal(back, hello, len);
+	assert_int_equal(pw_dataplane_flows(w.d, &flows, &n), 0);
+	assert_int_equal(n, 1);
+	assert_string_equal(flows[0].source, "opaque");
+	assert_int_equal(flows[0].tls, PW_TLS_PASSTHROUGH);
+	assert_int_equal(flows[0].forwarder, PW_FORWARDER_SPLICE);
+	assert_string_equal(flows[0].forwarder_reason, "sockmap is not available on this host");
+	free(flows);
+	/* No source of the peer is left. */
+	pw_dataplane_publish(w.d, native_routes(&w, allow_none, true), NULL);
+	assert_int_equal(recv(fd, back, 1, 0), -1);
+	assert_int_equal(errno, ECONNRESET);
+	close(fd);
+	WAIT_FOR(&w, w.seen[PW_REASON_REVOKED] == 1);
+	world_stop(&w);
+}
+
+static void passthrough_can_be_denied_and_turned_off(void **state)
+{
+	const struct {
+		const struct rule *rules;
+		bool on;
+	} cases[] = { { allow_none, true }, { allow_web, false } };
+	char hello[4096];
+	size_t len = make_hello(BILLING, hello, sizeof(hello));
+	struct world w;
+
+	world_start(&w, &plain_limits);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		int fd;
+
+		pw_dataplane_publish(w.d, native_routes(&w, cases[i].rules, cases[i].on), NULL);
+		fd = dial_port(w.port);
+		assert_int_equal(send(fd, hello, len, MSG_NOSIGNAL), len);
+		assert_int_equal(recv(fd, hello + 4000, 1, 0), -1);
+		assert_int_equal(errno, ECONNRESET);
+		close(fd);
+		WAIT_FOR(&w, w.seen[PW_REASON_DENIED] == i + 1);
+	}
+	assert_int_equal(w.echo_accepts, 0);
+	world_stop(&w);
+}
+
+static void running_out_of_fds_refuses_and_recovers(void **state)
+{
+	struct rlimit old, low;
+	int fillers[512], n = 0, fd;
+	struct world w;
+	char byte;
+
+	world_start(&w, &plain_limits);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	low = (struct rlimit){ .rlim_cur = 200, .rlim_max = old.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	while (n < 512 && (fillers[n] = dup(0)) >= 0)
+		n++;
+	assert_true(n > 0);
+	close(fillers[--n]);
+	fd = dial_port(w.port); /* takes the last one */
+	assert_int_equal(recv(fd, &byte, 1, 0), -1);
+	assert_int_equal(errno, ECONNRESET);
+	WAIT_FOR(&w, w.seen[PW_REASON_LIMIT] == 1);
+	close(fd);
+	while (n > 0)
+		close(fillers[--n]);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	fd = dial_port(w.port);
+	WAIT_FOR(&w, pw_dataplane_connections(w.d) == 1);
+	close(fd);
+	world_stop(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -479,6 +597,9 @@ int main(void)
 		cmocka_unit_test(unfinished_hello_is_cut_by_the_total_limit),
 		cmocka_unit_test(limits_refuse_and_say_so),
 		cmocka_unit_test(a_truncated_stream_resets_the_service),
+		cmocka_unit_test(native_service_gets_the_hello_untouched),
+		cmocka_unit_test(passthrough_can_be_denied_and_turned_off),
+		cmocka_unit_test(running_out_of_fds_refuses_and_recovers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

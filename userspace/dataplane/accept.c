@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Listening sockets, and what is refused before a connection is looked at. */
-#include "private.h"
+#include "dataplane_private.h"
 #include "../base/time.h"
 #include "../model/reason.h"
 #include <fcntl.h>

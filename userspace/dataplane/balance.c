@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Which endpoint, and the next one when it fails: the caller sees nothing of it. */
-#include "private.h"
+#include "dataplane_private.h"
 #include <string.h>
 #include <stdio.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* A connection from its first event to its end: states, deadlines, refusals. */
-#include "private.h"
+#include "dataplane_private.h"
 #include "../base/time.h"
 #include "../model/reason.h"
 #include <assert.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The control thread's side: start, publish, drain, stop. */
-#include "private.h"
+#include "dataplane_private.h"
 #include <event2/event.h>
 #include <string.h>
 #include <sys/socket.h>

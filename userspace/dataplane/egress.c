@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Upstream listeners: who connects speaks as the listener's service. */
-#include "private.h"
+#include "dataplane_private.h"
 #include <openssl/err.h>
 #include <string.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The open connection: its forwarder, its time limits, and what others see of it. */
-#include "private.h"
+#include "dataplane_private.h"
 #include "../base/time.h"
 #include "../kernel/kernel.h"
 #include "../model/reason.h"

@@ -8,7 +8,7 @@
 #define SCRATCH_MAX    (256 * 1024)
 #define SCRATCH_MIN    (16 * 1024)
 #define POLL_FIRST_MS  1
-#define POLL_DOUBLINGS	8 /* up to 256 ms */
+#define POLL_DOUBLINGS 8 /* up to 256 ms */
 
 static const struct pw_forward_ops *const forwarders[] = { &pw_forward_sockmap, &pw_forward_splice,
 							   &pw_forward_copy };

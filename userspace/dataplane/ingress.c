@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The public port: ClientHello → control | exported service | refused. Nothing is dialled before
  * the caller may call. */
-#include "private.h"
+#include "dataplane_private.h"
 #include "../ca/spiffe.h"
 #include <openssl/err.h>
 #include <string.h>

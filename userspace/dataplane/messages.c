@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Worker → control: a bounded queue and an eventfd that the control loop watches. */
-#include "private.h"
+#include "dataplane_private.h"
 #include "../base/log.h"
 #include <event2/event.h>
 #include <sys/eventfd.h>

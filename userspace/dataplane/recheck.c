@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* After a publish: which of the live connections may go on. Only those that the change concerns are
  * cut. */
-#include "private.h"
+#include "dataplane_private.h"
 
 static bool has_endpoint(const struct pw_endpoint *e, size_t n, const struct pw_addr *a)
 {

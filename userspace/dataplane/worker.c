@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "private.h"
+#include "dataplane_private.h"
 #include "../base/time.h"
 #include <fcntl.h>
 #include <signal.h>

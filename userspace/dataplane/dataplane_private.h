@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef PW_DATAPLANE_PRIVATE_H
-#define PW_DATAPLANE_PRIVATE_H
+#ifndef PW_DATAPLANE_DATAPLANE_PRIVATE_H
+#define PW_DATAPLANE_DATAPLANE_PRIVATE_H
 /*
  * What the parts of the data plane know of each other.
  *
