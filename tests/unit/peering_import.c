@@ -26,9 +26,14 @@ static int teardown(void **state)
 
 static int send_service(const char *id)
 {
+	int code;
+
 	fake_response(f, "7", PW_RESOURCE_SERVICE, id, &s.es);
 	assert_false(f->ended);
-	return fake_verdict(f, "7");
+	code = fake_verdict(f, "7");
+	if (code)
+		print_message("%s\n", f->out[f->n_out - 1]->request->error->message);
+	return code;
 }
 
 static int send_list(char **names, size_t n)

@@ -11,6 +11,8 @@ typedef PW_PB(Service, CheckServiceNode) pw_pb_instance;
 #define PW_IMPORT_OUTPUT_MAX 4096 /* of a check's output; what is longer is cut */
 #define PW_IMPORT_NAME_MAX   512
 
+/* -EBADMSG, -E2BIG. Free with pw_pb_freep. */
+int pw_import_decode_service(const uint8_t *data, size_t len, pw_pb_exported_service **ret);
 /* The name in a resource id: "svc", or the last part of "partition/namespace/svc". */
 const char *pw_import_service_name(const char *resource_id);
 /* Everything that can be wrong with it. 0, or -errno with *ret_code (a gRPC code) and *err. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "stream.h"
+#include "import_private.h"
 #include "../base/log.h"
-#include "../rpc/pb.h"
 
 #include <assert.h>
 #include <string.h>
@@ -467,8 +467,6 @@ static void receive_request(struct pw_stream *s, const Request *q)
 static const ProtobufCMessageDescriptor *resource_desc(enum pw_resource_type t)
 {
 	switch (t) {
-	case PW_RESOURCE_SERVICE:
-		return &PW_PB_DESC(peerstream, exported_service);
 	case PW_RESOURCE_LIST:
 		return &PW_PB_DESC(peerstream, exported_service_list);
 	case PW_RESOURCE_BUNDLE:
@@ -502,7 +500,11 @@ static void decode_resource(struct pw_incoming *in, const Response *resp)
 		       url, in->id, url, resp->resource->type_url);
 		return;
 	}
-	r = pw_pb_decode_any(resource_desc(in->type), resp->resource, &in->message);
+	if (in->type == PW_RESOURCE_SERVICE)
+		r = pw_import_decode_service(resp->resource->value.data, resp->resource->value.len,
+					     (pw_pb_exported_service **)&in->message);
+	else
+		r = pw_pb_decode_any(resource_desc(in->type), resp->resource, &in->message);
 	if (r < 0)
 		refuse(in, PW_GRPC_INTERNAL,
 		       "upsert error, ResourceURL: \"%s\", ResourceID: \"%s\": failed to unmarshal resource: %s",
