@@ -2,13 +2,16 @@
 #ifndef PW_RPC_INTERNAL_H
 #define PW_RPC_INTERNAL_H
 /*
- * The parts of a gRPC connection. transport.c: bytes over TCP or TLS. h2.c: the nghttp2 session. frame.c: messages in DATA frames. status.c: errors in headers.
- * call.c: one call. conn.c: life, events, deadlines. server.c, client.c, resolve.c: the two roles.
+ * The parts of a gRPC connection. transport.c: bytes over TCP or TLS. h2.c: the nghttp2 session.
+ * frame.c: messages in DATA frames. status.c: errors in headers. call.c: one call. conn.c: life,
+ * events, deadlines. server.c, client.c, resolve.c: the two roles.
  *
- * C1 Callbacks of the owner run only between rpc_conn_enter and rpc_conn_leave, or inside _free. They may do anything, free the connection too:
- *    memory of calls and connections is given back only when the outermost rpc_conn_leave is reached.
- * C2 A call that is not ended is in conn->calls under its stream id. Nothing else points to calls: nghttp2 knows only stream ids.
- * C3 nghttp2_session_mem_send and _mem_recv are never entered from inside a callback of nghttp2; functions for the owner only submit, and kick the loop.
+ * C1 Callbacks of the owner run only between rpc_conn_enter and rpc_conn_leave, or inside _free.
+ * They may do anything, free the connection too: memory of calls and connections is given back only
+ * when the outermost rpc_conn_leave is reached. C2 A call that is not ended is in conn->calls under
+ * its stream id. Nothing else points to calls: nghttp2 knows only stream ids. C3
+ * nghttp2_session_mem_send and _mem_recv are never entered from inside a callback of nghttp2;
+ * functions for the owner only submit, and kick the loop.
  */
 #include "grpc.h"
 #include "../base/buf.h"
@@ -17,22 +20,24 @@
 #include <uthash.h>
 #include <utlist.h>
 
-#define RPC_HEADER_BYTES      (16 * 1024) /* header list of a request or an answer */
-#define RPC_STRANGER_STREAMS  8
-#define RPC_STRANGER_CALLS    64 /* streams in the whole life of a connection that never proved itself */
-#define RPC_READ_BUDGET	      (256 * 1024) /* bytes before other connections have their turn */
-#define RPC_MAX_ANSWERS	      1000 /* frames waiting to be sent */
-#define RPC_WRITE_CHUNK	      (16 * 1024)
-#define RPC_WINDOW	      (1024 * 1024)
-#define RPC_IDLE_MS	      15000 /* server: a connection without calls, unless the limits say otherwise */
-#define RPC_LINGER_MS	      10000 /* server: trailers that the client does not take */
-#define RPC_MAX_ADDRESSES     8
-#define RPC_NEVER	      INT64_MAX
+#define RPC_HEADER_BYTES     (16 * 1024) /* header list of a request or an answer */
+#define RPC_STRANGER_STREAMS 8
+#define RPC_STRANGER_CALLS \
+	64 /* streams in the whole life of a connection that never proved itself */
+#define RPC_READ_BUDGET (256 * 1024) /* bytes before other connections have their turn */
+#define RPC_MAX_ANSWERS 1000	     /* frames waiting to be sent */
+#define RPC_WRITE_CHUNK (16 * 1024)
+#define RPC_WINDOW	(1024 * 1024)
+#define RPC_IDLE_MS	15000 /* server: a connection without calls, unless the limits say otherwise \
+			       */
+#define RPC_LINGER_MS	  10000 /* server: trailers that the client does not take */
+#define RPC_MAX_ADDRESSES 8
+#define RPC_NEVER	  INT64_MAX
 
 /* --- transport.c --- */
 struct rpc_transport {
-	int fd; /* -1: none */
-	SSL *ssl; /* NULL: plaintext */
+	int fd;		 /* -1: none */
+	SSL *ssl;	 /* NULL: plaintext */
 	bool want_write; /* the last -EAGAIN waits for writability */
 	bool fatal;	 /* no shutdown alert any more */
 	char why[256];	 /* of the last error */
@@ -56,7 +61,8 @@ struct rpc_refusal {
 	int code;
 	char text[128];
 };
-/* 1: a message is in f->body (until the next call); 0: all eaten; -EPROTO: ret_refusal says what. */
+/* 1: a message is in f->body (until the next call); 0: all eaten; -EPROTO: ret_refusal says what.
+ */
 int rpc_frame_feed(struct rpc_frame *f, const uint8_t **data, size_t *len, size_t max,
 		   struct rpc_refusal *ret_refusal);
 /* Messages may hold secrets of a peering. */
@@ -67,7 +73,8 @@ void rpc_frame_head(uint8_t ret[5], size_t len);
 
 /* --- status.c --- */
 char *rpc_status_encode_message(const char *text);
-char *rpc_status_decode_message(const char *value, size_t len); /* valid UTF-8 without NUL, whatever came */
+char *rpc_status_decode_message(const char *value,
+				size_t len); /* valid UTF-8 without NUL, whatever came */
 char *rpc_status_encode_details(const void *data, size_t len);
 int rpc_status_decode_details(const char *value, size_t len, uint8_t **ret, size_t *ret_len);
 int rpc_status_of_http(int http_status);
@@ -86,7 +93,7 @@ struct pw_call {
 	struct pw_grpc_conn *conn;
 	int32_t id; /* stream */
 	UT_hash_handle hh;
-	struct pw_call *prev, *next; /* conn->ending or conn->graveyard */
+	struct pw_call *prev, *next;   /* conn->ending or conn->graveyard */
 	const struct pw_call_ops *ops; /* NULL: nobody listens (refused, detached) */
 	void *arg;
 	struct rpc_frame in;
@@ -98,11 +105,11 @@ struct pw_call {
 	struct rpc_status status; /* client: as received; both: as it ended */
 	bool has_status;	  /* client: grpc-status came */
 	bool bad_header;	  /* server: reset, not opened */
-	bool opened;		  /* server: request headers are complete; client: answer headers came */
-	bool answered;		  /* server: response headers submitted */
-	bool flushed;		  /* server: trailers are sent */
+	bool opened;   /* server: request headers are complete; client: answer headers came */
+	bool answered; /* server: response headers submitted */
+	bool flushed;  /* server: trailers are sent */
 	bool remote_done, local_done; /* END_STREAM came; nothing may be queued any more */
-	bool blocked, drained;	  /* pw_call_send answered -EAGAIN; there is room again */
+	bool blocked, drained;	      /* pw_call_send answered -EAGAIN; there is room again */
 	bool trusted;
 	bool ended;
 	int64_t deadline_ms;
@@ -142,8 +149,8 @@ struct pw_grpc_conn {
 	struct pw_call *ending;	   /* on_end is due */
 	struct pw_call *graveyard; /* over, freed at the outermost leave */
 	unsigned depth;
-	bool closing;	 /* freed by its owner, or done (server) */
-	bool going_away; /* GOAWAY came: no new calls */
+	bool closing;	       /* freed by its owner, or done (server) */
+	bool going_away;       /* GOAWAY came: no new calls */
 	uint32_t goaway_error; /* of the last GOAWAY, theirs or ours */
 	bool trusted;
 	bool any_drained;
@@ -172,9 +179,9 @@ int rpc_h2_new(struct pw_grpc_conn *conn);
 int rpc_h2_receive(struct pw_grpc_conn *conn, const uint8_t *data, size_t len);
 void rpc_h2_trust(struct pw_grpc_conn *conn);
 int32_t rpc_h2_request(struct pw_call *c, const char *path, const char *authority, bool tls);
-int rpc_h2_answer(struct pw_call *c);		  /* response headers, DATA follows */
+int rpc_h2_answer(struct pw_call *c);			    /* response headers, DATA follows */
 int rpc_h2_answer_only(struct pw_call *c, int http_status); /* trailers-only from c->status */
-int rpc_h2_trailers(struct pw_call *c);		  /* from c->status */
+int rpc_h2_trailers(struct pw_call *c);			    /* from c->status */
 
 /* --- server.c, client.c, resolve.c --- */
 void rpc_server_open(struct pw_call *c); /* request headers are complete */
