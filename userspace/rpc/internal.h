@@ -28,8 +28,9 @@
 #define RPC_MAX_ANSWERS 1000	     /* frames waiting to be sent */
 #define RPC_WRITE_CHUNK (16 * 1024)
 #define RPC_WINDOW	(1024 * 1024)
-#define RPC_IDLE_MS	15000 /* server: a connection without calls, unless the limits say otherwise \
-			       */
+#define RPC_IDLE_MS                                                                  \
+	15000 /* server: a connection without calls, unless the limits say otherwise \
+	       */
 #define RPC_LINGER_MS	  10000 /* server: trailers that the client does not take */
 #define RPC_MAX_ADDRESSES 8
 #define RPC_NEVER	  INT64_MAX
