@@ -68,7 +68,8 @@ static void without_a_change_it_answers_when_the_wait_is_over(void **state)
 	autoanswer after = client_read(f, fd, false, 5000);
 
 	assert_int_equal(after.status, 200);
-	assert_true(pw_now_mono_ms() - start >= 200);
+	/* libevent reads a coarse clock, a few milliseconds behind */
+	assert_true(pw_now_mono_ms() - start >= 190);
 	assert_int_equal(index_of(&after), index_of(&before));
 	close(fd);
 }

@@ -19,7 +19,6 @@ static const struct pw_service *own_service(const struct pw_api *api, const char
 struct registering {
 	const struct pw_api *api;
 	struct pw_registration reg;
-	bool replace_checks;
 };
 
 /* The agent's own node row is left as it is; without one (it is made at start) the registration
@@ -43,61 +42,10 @@ static void fill_node(struct pw_tx *tx, const struct pw_api *api, struct pw_regi
 	n->datacenter = pw_xstrdup(api->datacenter);
 }
 
-static struct pw_check *find_check(const struct pw_registration *reg, const char *id)
-{
-	for (size_t i = 0; i < reg->checks.n; i++) {
-		struct pw_check *c = reg->checks.items[i];
-
-		if (pw_streq(c->id, id))
-			return c;
-	}
-	return NULL;
-}
-
-/* A check that is registered again keeps what it knows, so that a service which registers at every
- * start does not flap. */
-static void keep_status(struct pw_check *now, const struct pw_check *before)
-{
-	if (!before->agent || !pw_streq(now->status, "critical"))
-		return;
-	free(now->status);
-	free(now->output);
-	now->status = pw_xstrdup(before->status);
-	now->output = pw_xstrdup(before->output);
-}
-
-static int merge_checks(struct pw_tx *tx, struct registering *g, struct pw_err *err)
-{
-	struct pw_registration *reg = &g->reg;
-	const char *node = g->api->node_name;
-	pw_autofree char *prefix = pw_key(/* trailing= */ true, "", node, reg->service->id, NULL);
-	pw_cleanup(pw_strv_clear) struct pw_strv gone = { 0 };
-	struct pw_iter it = pw_store_iter_alt(pw_tx_store(tx), PW_T_CHECK, prefix);
-	const struct pw_check *c;
-	int rc = 0;
-
-	while ((c = pw_iter_next(&it))) {
-		struct pw_check *again = find_check(reg, c->id);
-
-		if (again)
-			keep_status(again, c);
-		else if (g->replace_checks)
-			pw_strv_add(&gone, c->id);
-	}
-	pw_iter_clear(&it);
-	for (size_t i = 0; i < gone.n && rc == 0; i++)
-		rc = pw_catalog_deregister(tx, "", node, /* service_id= */ NULL, gone.items[i],
-					   err);
-	return rc;
-}
-
 static int do_register(struct pw_tx *tx, void *arg, struct pw_err *err)
 {
 	struct registering *g = arg;
-	int rc = merge_checks(tx, g, err);
 
-	if (rc < 0)
-		return rc;
 	fill_node(tx, g->api, &g->reg);
 	return pw_catalog_register(tx, &g->reg, err);
 }
@@ -108,12 +56,12 @@ int pw_h_agent_register(struct pw_request *r, struct pw_err *err)
 	pw_autojson json_t *body = NULL;
 	int rc;
 
-	g.replace_checks = pw_request_flag(r, "replace-existing-checks");
 	rc = pw_request_json(r, "Request decode failed", &body, err);
 	if (rc == 0)
 		rc = pw_agent_service_decode(body, r->api->node_name, &g.reg, err);
 	if (rc < 0)
 		return rc;
+	g.reg.replace_checks = pw_request_flag(r, "replace-existing-checks");
 	rc = pw_api_write(r->api, do_register, &g, err);
 	pw_registration_clear(&g.reg);
 	return rc < 0 ? rc : pw_reply_empty(r, 200);
