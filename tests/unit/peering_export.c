@@ -30,7 +30,9 @@ static PW_PB(Peerstream, ExportedService) * sent_service(const char *id)
 	PW_PB(Peerstream, ExportedService) *es = NULL;
 
 	assert_non_null(r);
-	assert_int_equal(pw_pb_decode_any(&PW_PB_DESC(peerstream, exported_service), r->resource, &es), 0);
+	assert_int_equal(pw_pb_decode_any(&PW_PB_DESC(peerstream, exported_service), r->resource,
+					  &es),
+			 0);
 	return es;
 }
 
@@ -40,7 +42,9 @@ static size_t listed(const char *first)
 	pw_autopb PW_PB(Peerstream, ExportedServiceList) *l = NULL;
 
 	assert_non_null(r);
-	assert_int_equal(pw_pb_decode_any(&PW_PB_DESC(peerstream, exported_service_list), r->resource, &l), 0);
+	assert_int_equal(pw_pb_decode_any(&PW_PB_DESC(peerstream, exported_service_list),
+					  r->resource, &l),
+			 0);
 	if (first)
 		assert_string_equal(l->services[0], first);
 	return l->n_services;
@@ -49,7 +53,8 @@ static size_t listed(const char *first)
 static void without_exports_the_list_is_an_any_without_value(void **state)
 {
 	fake_subscribe_all(f);
-	assert_int_equal(fake_sent(f, PW_RESOURCE_LIST, "exported-service-list")->resource->value.len, 0);
+	assert_int_equal(
+		fake_sent(f, PW_RESOURCE_LIST, "exported-service-list")->resource->value.len, 0);
 	assert_int_equal(fake_count(f, PAYLOAD(RESPONSE)), 3);
 }
 
@@ -58,8 +63,10 @@ static void a_plain_service_is_offered_through_the_gateway(void **state)
 	pw_autopb PW_PB(Peerstream, ExportedService) *es = NULL;
 	pw_autopb PW_PB(Peerstream, ExportedService) *proxy = NULL;
 	const PW_PB(Service, CheckServiceNode) * p;
-	pw_autofree char *sni = pw_xasprintf("billing.default.default.east.external.%s", pw_ca_trust_domain(c.ca));
-	pw_autofree char *id = pw_xasprintf("spiffe://%s/ns/default/dc/dc-west/svc/billing", pw_ca_trust_domain(c.ca));
+	pw_autofree char *sni =
+		pw_xasprintf("billing.default.default.east.external.%s", pw_ca_trust_domain(c.ca));
+	pw_autofree char *id = pw_xasprintf("spiffe://%s/ns/default/dc/dc-west/svc/billing",
+					    pw_ca_trust_domain(c.ca));
 
 	cluster_service(&c, "n1", "billing-1", "billing", 7000, "passing");
 	cluster_export(&c, "billing", "east");
@@ -146,7 +153,8 @@ static void the_last_instance_gone_leaves_an_empty_service_and_proxy(void **stat
 	cluster_deregister(&c, "n1", "a-1");
 	fake_run();
 	assert_int_equal(fake_sent(f, PW_RESOURCE_SERVICE, "a")->resource->value.len, 0);
-	assert_int_equal(fake_sent(f, PW_RESOURCE_SERVICE, "a-sidecar-proxy")->resource->value.len, 0);
+	assert_int_equal(fake_sent(f, PW_RESOURCE_SERVICE, "a-sidecar-proxy")->resource->value.len,
+			 0);
 	assert_null(fake_sent(f, PW_RESOURCE_LIST, "exported-service-list"));
 }
 
@@ -201,9 +209,14 @@ static void addresses_and_roots_are_sent_as_we_advertise_them(void **state)
 	pw_autopb PW_PB(Peering, PeeringTrustBundle) *b = NULL;
 
 	fake_subscribe_all(f);
-	assert_int_equal(pw_pb_decode_any(&PW_PB_DESC(peering, peering_server_addresses), fake_sent(f, PW_RESOURCE_ADDRESSES, "server-addrs")->resource, &a), 0);
+	assert_int_equal(
+		pw_pb_decode_any(&PW_PB_DESC(peering, peering_server_addresses),
+				 fake_sent(f, PW_RESOURCE_ADDRESSES, "server-addrs")->resource, &a),
+		0);
 	assert_string_equal(a->addresses[0], "203.0.113.9:8443");
-	assert_int_equal(pw_pb_decode_any(&PW_PB_DESC(peering, peering_trust_bundle), fake_sent(f, PW_RESOURCE_BUNDLE, "roots")->resource, &b), 0);
+	assert_int_equal(pw_pb_decode_any(&PW_PB_DESC(peering, peering_trust_bundle),
+					  fake_sent(f, PW_RESOURCE_BUNDLE, "roots")->resource, &b),
+			 0);
 	assert_string_equal(b->trust_domain, pw_ca_trust_domain(c.ca));
 	assert_int_equal(b->n_root_pems, 1);
 }

@@ -31,7 +31,9 @@ static inline int fake_send(void *arg, const uint8_t *data, size_t len)
 	if (f->budget != SIZE_MAX)
 		f->budget--;
 	assert_true(f->n_out < ARRAY_SIZE(f->out));
-	assert_int_equal(pw_pb_decode(&PW_PB_DESC(peerstream, replication_message), data, len, &f->out[f->n_out]), 0);
+	assert_int_equal(pw_pb_decode(&PW_PB_DESC(peerstream, replication_message), data, len,
+				      &f->out[f->n_out]),
+			 0);
 	f->n_out++;
 	return 0;
 }
@@ -122,7 +124,8 @@ static inline void fake_subscribe_all(struct fake *f)
 }
 
 /* A resource with its envelope as it should be. */
-static inline void fake_response(struct fake *f, const char *nonce, enum pw_resource_type t, const char *id, const void *resource)
+static inline void fake_response(struct fake *f, const char *nonce, enum pw_resource_type t,
+				 const char *id, const void *resource)
 {
 	Message m = PW_PB_INIT(PEERSTREAM, REPLICATION_MESSAGE);
 	Response r = PW_PB_INIT(PEERSTREAM, REPLICATION_MESSAGE__RESPONSE);
@@ -159,7 +162,8 @@ static inline const Response *fake_sent(struct fake *f, enum pw_resource_type t,
 	for (size_t i = f->n_out; i > 0; i--) {
 		const Message *m = f->out[i - 1];
 
-		if (m->payload_case == PAYLOAD(RESPONSE) && strcmp(m->response->resource_url, pw_resource_url(t)) == 0 &&
+		if (m->payload_case == PAYLOAD(RESPONSE) &&
+		    strcmp(m->response->resource_url, pw_resource_url(t)) == 0 &&
 		    strcmp(m->response->resource_id, id) == 0)
 			return m->response;
 	}
@@ -175,7 +179,8 @@ static inline size_t fake_count(struct fake *f, int payload)
 	return n;
 }
 
-/* --- instances to be imported ---------------------------------------------------------------------- */
+/* --- instances to be imported
+ * ---------------------------------------------------------------------- */
 struct sample {
 	PW_PB(Peerstream, ExportedService) es;
 	PW_PB(Service, CheckServiceNode) instance, *instances[1];

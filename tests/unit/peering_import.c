@@ -82,7 +82,8 @@ static void empty_names_are_nacked_and_kill_nobody(void **state)
 
 static void faulty_instances_are_nacked_with_internal(void **state)
 {
-	PW_PB(Service, NodeService__MetaEntry) meta = PW_PB_INIT(SERVICE, NODE_SERVICE__META_ENTRY), *metas[] = { &meta };
+	PW_PB(Service, NodeService__MetaEntry)
+	meta = PW_PB_INIT(SERVICE, NODE_SERVICE__META_ENTRY), *metas[] = { &meta };
 
 	s.node.id = (char *)"abc";
 	assert_int_equal(send_service("a"), 13);
@@ -100,7 +101,8 @@ static void faulty_instances_are_nacked_with_internal(void **state)
 	s.service.n_meta = 1;
 	s.service.meta = metas;
 	assert_int_equal(send_service("a"), 13);
-	assert_true(strstr(f->out[f->n_out - 1]->request->error->message, "Key contains invalid characters"));
+	assert_true(strstr(f->out[f->n_out - 1]->request->error->message,
+			   "Key contains invalid characters"));
 	sample_init(&s, "n\x1f", "a-1", "a");
 	assert_int_equal(send_service("a"), 3);
 	assert_int_equal(pw_store_count(c.store, PW_T_SERVICE), 0);
@@ -248,7 +250,9 @@ static void a_thousand_instances_in_one_message_are_taken(void **state)
 
 static int refuse_services(void *arg, uint32_t tables, struct pw_err *err)
 {
-	return tables & PW_BIT(PW_T_SERVICE) ? pw_err_set(err, PW_ERR_LIMIT, ENOSPC, "pw_services is full") : 0;
+	return tables & PW_BIT(PW_T_SERVICE)
+		       ? pw_err_set(err, PW_ERR_LIMIT, ENOSPC, "pw_services is full")
+		       : 0;
 }
 static void publish(void *arg) {}
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The stream's rules without a transport: subscriptions, nonces, answers, ends. Texts and codes are those that a real acceptor was recorded with. */
+/* The stream's rules without a transport: subscriptions, nonces, answers, ends. Texts and codes are
+ * those that a real acceptor was recorded with. */
 #include "peering_fake.h"
 
 static struct cluster c;
@@ -27,9 +28,15 @@ static int teardown(void **state)
 static void an_acceptor_subscribes_to_three_types_without_a_peer_id(void **state)
 {
 	assert_int_equal(fake_count(f, PAYLOAD(REQUEST)), 3);
-	assert_string_equal(f->out[0]->request->resource_url, "type.googleapis.com/hashicorp.consul.internal.peerstream.ExportedService");
-	assert_string_equal(f->out[1]->request->resource_url, "type.googleapis.com/hashicorp.consul.internal.peerstream.ExportedServiceList");
-	assert_string_equal(f->out[2]->request->resource_url, "type.googleapis.com/hashicorp.consul.internal.peering.PeeringTrustBundle");
+	assert_string_equal(
+		f->out[0]->request->resource_url,
+		"type.googleapis.com/hashicorp.consul.internal.peerstream.ExportedService");
+	assert_string_equal(
+		f->out[1]->request->resource_url,
+		"type.googleapis.com/hashicorp.consul.internal.peerstream.ExportedServiceList");
+	assert_string_equal(
+		f->out[2]->request->resource_url,
+		"type.googleapis.com/hashicorp.consul.internal.peering.PeeringTrustBundle");
 	assert_string_equal(f->out[0]->request->peer_id, "");
 	assert_int_equal(cluster_state(&c, "west"), PW_PEERING_ACTIVE);
 }
@@ -67,7 +74,9 @@ static void an_unknown_url_ends_the_stream(void **state)
 	fake_request(f, "type.googleapis.com/fake.Thing", "", 0);
 	assert_true(f->ended);
 	assert_int_equal(f->end_code, PW_GRPC_INVALID_ARGUMENT);
-	assert_string_equal(f->end_text, "subscription request to unknown resource URL: type.googleapis.com/fake.Thing");
+	assert_string_equal(
+		f->end_text,
+		"subscription request to unknown resource URL: type.googleapis.com/fake.Thing");
 	assert_int_equal(cluster_state(&c, "west"), PW_PEERING_FAILING);
 }
 
@@ -75,13 +84,17 @@ static void a_first_subscription_with_a_nonce_ends_the_stream(void **state)
 {
 	fake_request(f, pw_resource_url(PW_RESOURCE_BUNDLE), "00000001", 0);
 	assert_int_equal(f->end_code, PW_GRPC_INVALID_ARGUMENT);
-	assert_string_equal(f->end_text, "initial subscription requests for a resource type must not contain a nonce");
+	assert_string_equal(
+		f->end_text,
+		"initial subscription requests for a resource type must not contain a nonce");
 }
 
 static void a_first_subscription_with_an_error_ends_the_stream(void **state)
 {
 	fake_request(f, pw_resource_url(PW_RESOURCE_BUNDLE), "", 3);
-	assert_string_equal(f->end_text, "initial subscription request for a resource type must not contain an error");
+	assert_string_equal(
+		f->end_text,
+		"initial subscription request for a resource type must not contain an error");
 }
 
 static void unknown_nonces_and_nacks_are_survived_and_remembered(void **state)
@@ -117,7 +130,8 @@ static void bytes_that_are_no_message_end_the_stream(void **state)
 	assert_int_equal(f->end_code, PW_GRPC_INTERNAL);
 }
 
-static int envelope(const char *nonce, const char *url, int operation, bool resource, const char *type)
+static int envelope(const char *nonce, const char *url, int operation, bool resource,
+		    const char *type)
 {
 	Message m = PW_PB_INIT(PEERSTREAM, REPLICATION_MESSAGE);
 	Response r = PW_PB_INIT(PEERSTREAM, REPLICATION_MESSAGE__RESPONSE);
@@ -148,7 +162,9 @@ static void bad_envelopes_are_nacked_and_the_stream_goes_on(void **state)
 	assert_int_equal(envelope("1", es, 1, true, pw_resource_url(PW_RESOURCE_LIST)), 13);
 	assert_int_equal(envelope("1", es, 1, true, es), 0);
 	/* an acceptor is not told where to dial */
-	assert_int_equal(envelope("1", pw_resource_url(PW_RESOURCE_ADDRESSES), 1, true, pw_resource_url(PW_RESOURCE_ADDRESSES)), 13);
+	assert_int_equal(envelope("1", pw_resource_url(PW_RESOURCE_ADDRESSES), 1, true,
+				  pw_resource_url(PW_RESOURCE_ADDRESSES)),
+			 13);
 }
 
 static void silence_ends_the_stream_and_the_state_says_so(void **state)
@@ -163,7 +179,8 @@ static void silence_ends_the_stream_and_the_state_says_so(void **state)
 static void terminated_removes_what_was_imported_and_keeps_the_row(void **state)
 {
 	Message m = PW_PB_INIT(PEERSTREAM, REPLICATION_MESSAGE);
-	PW_PB(Peerstream, ReplicationMessage__Terminated) t = PW_PB_INIT(PEERSTREAM, REPLICATION_MESSAGE__TERMINATED);
+	PW_PB(Peerstream, ReplicationMessage__Terminated)
+	t = PW_PB_INIT(PEERSTREAM, REPLICATION_MESSAGE__TERMINATED);
 	struct sample s;
 
 	sample_init(&s, "n", "a-1", "a");
@@ -203,7 +220,8 @@ static void heartbeats_go_before_resources_when_the_peer_reads_slowly(void **sta
 	assert_int_equal(f->out[0]->payload_case, PAYLOAD(HEARTBEAT));
 	f->budget = SIZE_MAX;
 	pw_stream_writable(f->link->stream);
-	assert_true(WAIT(2000, fake_sent(f, PW_RESOURCE_SERVICE, "s99") && fake_sent(f, PW_RESOURCE_SERVICE, "s99-sidecar-proxy")));
+	assert_true(WAIT(2000, fake_sent(f, PW_RESOURCE_SERVICE, "s99") &&
+				       fake_sent(f, PW_RESOURCE_SERVICE, "s99-sidecar-proxy")));
 }
 
 static void a_peer_that_never_reads_its_answers_is_ended(void **state)

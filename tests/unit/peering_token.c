@@ -14,8 +14,8 @@ static char *encode(const char *json)
 	return pw_base64_encode(json, strlen(json));
 }
 
-#define GOOD_TAIL                                                                                  \
-	"\"ServerName\":\"server.dc-other.peering.x.consul\",\"PeerID\":\"0d9a2c6e-9a0f-4a36-9d0c-7c1c6d0f9b21\",\"EstablishmentSecret\":\"s\","                       \
+#define GOOD_TAIL                                                                                                                                \
+	"\"ServerName\":\"server.dc-other.peering.x.consul\",\"PeerID\":\"0d9a2c6e-9a0f-4a36-9d0c-7c1c6d0f9b21\",\"EstablishmentSecret\":\"s\"," \
 	"\"Remote\":{\"Partition\":\"default\",\"Datacenter\":\"dc-other\",\"Locality\":null}}"
 
 static void refused(const char *json, const char *text)
@@ -60,8 +60,9 @@ static void the_order_of_fields_is_consuls_and_empty_lists_are_null(void **state
 	size_t len;
 
 	assert_int_equal(pw_base64_decode(text, strlen(text), &data, &len), 0);
-	assert_int_equal(len,
-			 strlen("{\"CA\":null,\"ManualServerAddresses\":null,\"ServerAddresses\":null,\"ServerName\":\"\",\"PeerID\":\"\",\"EstablishmentSecret\":\"\",\"Remote\":{\"Partition\":\"\",\"Datacenter\":\"\",\"Locality\":null}}"));
+	assert_int_equal(
+		len,
+		strlen("{\"CA\":null,\"ManualServerAddresses\":null,\"ServerAddresses\":null,\"ServerName\":\"\",\"PeerID\":\"\",\"EstablishmentSecret\":\"\",\"Remote\":{\"Partition\":\"\",\"Datacenter\":\"\",\"Locality\":null}}"));
 	assert_memory_equal(
 		data,
 		"{\"CA\":null,\"ManualServerAddresses\":null,\"ServerAddresses\":null,\"ServerName\":\"\",\"PeerID\":\"\",\"EstablishmentSecret\":\"\",\"Remote\":{\"Partition\":\"\",\"Datacenter\":\"\",\"Locality\":null}}",
@@ -71,13 +72,20 @@ static void the_order_of_fields_is_consuls_and_empty_lists_are_null(void **state
 static void faulty_tokens_are_refused_with_consuls_texts(void **state)
 {
 	refused("{}", "peering token server addresses value is empty");
-	refused("{\"ServerAddresses\":[]," GOOD_TAIL, "peering token server addresses value is empty");
-	refused("{\"ServerAddresses\":[\"host\"]," GOOD_TAIL, "host is not a valid peering server address");
-	refused("{\"ServerAddresses\":[\"1.1.1.1:70000\"]," GOOD_TAIL, "1.1.1.1:70000 is not a valid peering server address");
-	refused("{\"ServerAddresses\":[\"1.1.1.1:0\"]," GOOD_TAIL, "1.1.1.1:0 is not a valid peering server address");
-	refused("{\"ServerAddresses\":[\"1.1.1.1:1\"],\"PeerID\":\"\"}", "peering token peer ID value is empty");
-	refused("{\"CA\":[\"junk\"],\"ServerAddresses\":[\"1.1.1.1:1\"]," GOOD_TAIL, "peering token invalid CA: no PEM-encoded data found");
-	refused("{\"ServerAddresses\":[\"1.1.1.1:1\"],\"ServerName\":\"server.own\",\"PeerID\":\"x\"}", "cannot create a peering within the same cluster \"server.own\"");
+	refused("{\"ServerAddresses\":[]," GOOD_TAIL,
+		"peering token server addresses value is empty");
+	refused("{\"ServerAddresses\":[\"host\"]," GOOD_TAIL,
+		"host is not a valid peering server address");
+	refused("{\"ServerAddresses\":[\"1.1.1.1:70000\"]," GOOD_TAIL,
+		"1.1.1.1:70000 is not a valid peering server address");
+	refused("{\"ServerAddresses\":[\"1.1.1.1:0\"]," GOOD_TAIL,
+		"1.1.1.1:0 is not a valid peering server address");
+	refused("{\"ServerAddresses\":[\"1.1.1.1:1\"],\"PeerID\":\"\"}",
+		"peering token peer ID value is empty");
+	refused("{\"CA\":[\"junk\"],\"ServerAddresses\":[\"1.1.1.1:1\"]," GOOD_TAIL,
+		"peering token invalid CA: no PEM-encoded data found");
+	refused("{\"ServerAddresses\":[\"1.1.1.1:1\"],\"ServerName\":\"server.own\",\"PeerID\":\"x\"}",
+		"cannot create a peering within the same cluster \"server.own\"");
 	refused("{\"ServerAddresses\":\"1.1.1.1:1\"}", "ServerAddresses must be a list of strings");
 	refused("{\"ServerAddresses\":[1]}", "ServerAddresses must be a list of strings");
 	refused("{\"PeerID\":7}", "PeerID must be a string");
@@ -91,9 +99,11 @@ static void text_that_is_no_base64_is_named_by_its_byte(void **state)
 	struct pw_err err = PW_ERR_INIT;
 
 	assert_int_not_equal(pw_token_decode("???", &t, &err), 0);
-	assert_string_equal(err.text, "failed to decode token: illegal base64 data at input byte 0");
+	assert_string_equal(err.text,
+			    "failed to decode token: illegal base64 data at input byte 0");
 	assert_int_not_equal(pw_token_decode("aGVs bG8=", &t, &err), 0);
-	assert_string_equal(err.text, "failed to decode token: illegal base64 data at input byte 4");
+	assert_string_equal(err.text,
+			    "failed to decode token: illegal base64 data at input byte 4");
 }
 
 static void ten_megabytes_are_refused_at_once(void **state)
@@ -148,11 +158,22 @@ static void random_bytes_are_survived(void **state)
 
 static void names_and_meta_are_checked_as_consul_does(void **state)
 {
-	static const char *const bad[] = { "UP", "Bad_Name", "a.b", "-a", "a-", "*", "west/x", " ",
-					   "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" };
+	static const char *const bad[] = {
+		"UP",
+		"Bad_Name",
+		"a.b",
+		"-a",
+		"a-",
+		"*",
+		"west/x",
+		" ",
+		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	};
 	static const char *const keys[][2] = {
-		{ "consul-x", "Couldn't load metadata pair ('consul-x', '1'): Key prefix 'consul-' is reserved for internal use" },
-		{ "a b", "Couldn't load metadata pair ('a b', '1'): Key contains invalid characters" },
+		{ "consul-x",
+		  "Couldn't load metadata pair ('consul-x', '1'): Key prefix 'consul-' is reserved for internal use" },
+		{ "a b",
+		  "Couldn't load metadata pair ('a b', '1'): Key contains invalid characters" },
 		{ "", "Couldn't load metadata pair ('', '1'): Key cannot be blank" },
 	};
 	struct pw_err err = PW_ERR_INIT;
@@ -163,7 +184,8 @@ static void names_and_meta_are_checked_as_consul_does(void **state)
 	assert_int_equal(pw_peer_name_validate("west-1", &err), 0);
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
 		struct pw_map m = { 0 };
-		pw_autofree char *want = pw_xasprintf("meta tags failed validation: %s", keys[i][1]);
+		pw_autofree char *want =
+			pw_xasprintf("meta tags failed validation: %s", keys[i][1]);
 
 		pw_map_set(&m, keys[i][0], "1");
 		assert_int_not_equal(pw_peer_meta_validate(&m, &err), 0);

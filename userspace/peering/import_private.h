@@ -16,7 +16,8 @@ int pw_import_decode_service(const uint8_t *data, size_t len, pw_pb_exported_ser
 /* The name in a resource id: "svc", or the last part of "partition/namespace/svc". */
 const char *pw_import_service_name(const char *resource_id);
 /* Everything that can be wrong with it. 0, or -errno with *ret_code (a gRPC code) and *err. */
-int pw_import_check_service(const char *resource_id, const pw_pb_exported_service *es, int *ret_code, struct pw_err *err);
+int pw_import_check_service(const char *resource_id, const pw_pb_exported_service *es,
+			    int *ret_code, struct pw_err *err);
 /* New rows, for the store. */
 struct pw_node *pw_import_node(const char *peer, const pw_pb_instance *i);
 struct pw_service *pw_import_service(const char *peer, const pw_pb_instance *i);

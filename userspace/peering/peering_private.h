@@ -6,13 +6,14 @@
  *
  *	manager ─ link (one a peering) ─ stream (while one is up) ─ exporter, importer
  *	                               ├ dial (dialer: connects the stream, again and again)
- *	                               └ exchange (dialer: swaps a token's secret; also without a link, while establish runs)
- *	        ─ accept calls (acceptor: carry streams and exchanges of the gRPC server)
+ *	                               └ exchange (dialer: swaps a token's secret; also without a
+ *link, while establish runs) ─ accept calls (acceptor: carry streams and exchanges of the gRPC
+ *server)
  *
- * L1 The store is the truth; a link only knows what is happening now. links follow rows: pw_links_sync().
- * L2 A link has at most one stream; the first one stays.
- * L3 A stream never outlives its link. Ends go one way: the stream is freed first, its transport learns it through ops->end.
- * L4 Nothing here writes to the store from inside a store callback; it defers itself through the loop.
+ * L1 The store is the truth; a link only knows what is happening now. links follow rows:
+ *pw_links_sync(). L2 A link has at most one stream; the first one stays. L3 A stream never outlives
+ *its link. Ends go one way: the stream is freed first, its transport learns it through ops->end. L4
+ *Nothing here writes to the store from inside a store callback; it defers itself through the loop.
  */
 #include "peering.h"
 #include "token.h"
@@ -24,17 +25,18 @@
 #include <sys/queue.h>
 #include <uthash.h>
 
-#define PW_PEERINGS_MAX		  1024
-#define PW_ESTABLISH_MAX	  64		      /* running at the same time */
-#define PW_PEER_ADDRESSES_MAX	  64		      /* a peer, for the guard */
-#define PW_PEER_SERVICES_MAX	  8192		      /* exported names a peer may send */
-#define PW_PEER_INSTANCES_MAX	  65536		      /* instances a peer may send, in all */
-#define PW_MESSAGE_MAX_BYTES	  (8 * 1024 * 1024)   /* what a real dialer receives */
-#define PW_SEND_QUEUE_BYTES	  (2 * 1024 * 1024)
-#define PW_STRANGER_BYTES	  (16 * 1024)
-#define PW_STRANGER_MS		  10000
-#define PW_STRANGER_STREAMS	  8
-#define PW_STRANGERS_MAX	  256 /* connections that have not proved themselves, from unknown addresses */
+#define PW_PEERINGS_MAX	      1024
+#define PW_ESTABLISH_MAX      64		/* running at the same time */
+#define PW_PEER_ADDRESSES_MAX 64		/* a peer, for the guard */
+#define PW_PEER_SERVICES_MAX  8192		/* exported names a peer may send */
+#define PW_PEER_INSTANCES_MAX 65536		/* instances a peer may send, in all */
+#define PW_MESSAGE_MAX_BYTES  (8 * 1024 * 1024) /* what a real dialer receives */
+#define PW_SEND_QUEUE_BYTES   (2 * 1024 * 1024)
+#define PW_STRANGER_BYTES     (16 * 1024)
+#define PW_STRANGER_MS	      10000
+#define PW_STRANGER_STREAMS   8
+#define PW_STRANGERS_MAX \
+	256 /* connections that have not proved themselves, from unknown addresses */
 
 #define PW_PATH_EXCHANGE "/hashicorp.consul.internal.peerstream.PeerStreamService/ExchangeSecret"
 #define PW_PATH_STREAM	 "/hashicorp.consul.internal.peerstream.PeerStreamService/StreamResources"
@@ -105,7 +107,9 @@ struct pw_peering_mgr {
 	uint64_t addresses_hash;
 };
 
-/* --- manager.c: rows and links --------------------------------------------------------------------------------------------------- */
+/* --- manager.c: rows and links
+ * ---------------------------------------------------------------------------------------------------
+ */
 void pw_links_sync(struct pw_peering_mgr *m); /* after any write to PW_T_PEERING */
 struct pw_link *pw_link_by_id(struct pw_peering_mgr *m, const char *id);
 const struct pw_peering *pw_link_row(const struct pw_link *l); /* NULL: deleted meanwhile */
@@ -115,56 +119,75 @@ struct pw_peering *pw_peering_dup(const struct pw_peering *p);
 int pw_link_terminated(struct pw_link *l, struct pw_err *err);
 void pw_mgr_schedule(struct pw_peering_mgr *m, uint32_t tables);
 
-/* --- cleanup.c: removing what a peer gave us -------------------------------------------------------------------------------------- */
+/* --- cleanup.c: removing what a peer gave us
+ * -------------------------------------------------------------------------------------- */
 /* At most `limit` rows; ret_more: there are more. */
-int pw_imports_remove(struct pw_tx *tx, const char *peer, size_t limit, bool *ret_more, struct pw_err *err);
+int pw_imports_remove(struct pw_tx *tx, const char *peer, size_t limit, bool *ret_more,
+		      struct pw_err *err);
 void pw_link_cleanup_start(struct pw_link *l);
 
-/* --- status.c ------------------------------------------------------------------------------------------------------------------ */
+/* --- status.c
+ * ------------------------------------------------------------------------------------------------------------------
+ */
 /* Compares what is shown now with what was, and fires blocking queries. */
 void pw_link_changed(struct pw_link *l);
 /* An end or a fault: remembered for `peering read`, logged once by the caller. */
 void pw_link_error(struct pw_link *l, bool remote, const char *fmt, ...) pw_printf(3, 4);
 
-/* --- secret.c: who may come in -------------------------------------------------------------------------------------------------- */
+/* --- secret.c: who may come in
+ * --------------------------------------------------------------------------------------------------
+ */
 int pw_secret_put_establishment(struct pw_tx *tx, const char *id, char ret[37], struct pw_err *err);
 int pw_secret_put_active(struct pw_tx *tx, const char *id, const char *secret, struct pw_err *err);
 int pw_secret_put_token(struct pw_tx *tx, const char *id, const char *secret, struct pw_err *err);
 int pw_secret_delete(struct pw_tx *tx, const char *id, struct pw_err *err);
 const struct pw_peering_secret *pw_secret_get(const struct pw_store *s, const char *id);
-/* One use: swaps the establishment secret for a pending stream secret in one transaction. -EACCES. */
-int pw_secret_exchange(struct pw_peering_mgr *m, const char *id, const char *secret, char ret[37], struct pw_err *err);
+/* One use: swaps the establishment secret for a pending stream secret in one transaction. -EACCES.
+ */
+int pw_secret_exchange(struct pw_peering_mgr *m, const char *id, const char *secret, char ret[37],
+		       struct pw_err *err);
 enum pw_secret_match { PW_SECRET_NONE, PW_SECRET_ACTIVE, PW_SECRET_PENDING };
 enum pw_secret_match pw_secret_match(const struct pw_peering_secret *s, const char *secret);
 /* The pending secret becomes the active one. */
 int pw_secret_promote(struct pw_tx *tx, const char *id, struct pw_err *err);
 
-/* --- exchange.c: the dialer's half of a token ------------------------------------------------------------------------------------ */
-int pw_exchange_start(struct pw_peering_mgr *m, const struct pw_establish_request *req, struct pw_token *token /* taken */,
-		      pw_establish_fn *done, void *arg, struct pw_err *err);
+/* --- exchange.c: the dialer's half of a token
+ * ------------------------------------------------------------------------------------ */
+int pw_exchange_start(struct pw_peering_mgr *m, const struct pw_establish_request *req,
+		      struct pw_token *token /* taken */, pw_establish_fn *done, void *arg,
+		      struct pw_err *err);
 /* A PENDING row that was kept for retry. */
 void pw_exchange_resume(struct pw_link *l);
 void pw_exchange_free(struct pw_exchange **x);
 
-/* --- dial.c ------------------------------------------------------------------------------------------------------------------- */
+/* --- dial.c
+ * -------------------------------------------------------------------------------------------------------------------
+ */
 /* Connects now, dropping a stream that is up (its secret or address is an old one). */
 void pw_dial_start(struct pw_link *l, int64_t delay_ms);
 void pw_dial_stop(struct pw_link *l);
 void pw_dial_conn_free(struct pw_dial_conn *c);
 /* The exchange dials by the same rules. */
-int pw_dial_client(struct pw_peering_mgr *m, const char *hostport, const struct pw_strv *roots, const char *server_name, int64_t timeout_ms,
-		   bool (*may_dial)(void *arg, const struct pw_addr *a), void *arg, struct pw_grpc_conn **ret, struct pw_err *err);
+int pw_dial_client(struct pw_peering_mgr *m, const char *hostport, const struct pw_strv *roots,
+		   const char *server_name, int64_t timeout_ms,
+		   bool (*may_dial)(void *arg, const struct pw_addr *a), void *arg,
+		   struct pw_grpc_conn **ret, struct pw_err *err);
 /* NULL: allowed, else why not. */
 const char *pw_dial_refusal(const struct pw_peering_mgr *m, const struct pw_addr *a);
 int64_t pw_backoff_ms(unsigned attempt); /* 2^attempt s up to 64 s, with jitter */
 
-/* --- accept.c ------------------------------------------------------------------------------------------------------------------ */
+/* --- accept.c
+ * ------------------------------------------------------------------------------------------------------------------
+ */
 int pw_accept_new(struct pw_peering_mgr *m, struct pw_err *err);
 void pw_accept_free(struct pw_peering_mgr *m);
 
-/* --- addresses.c ---------------------------------------------------------------------------------------------------------------- */
+/* --- addresses.c
+ * ----------------------------------------------------------------------------------------------------------------
+ */
 void pw_link_saw(struct pw_link *l, const struct pw_addr *a);
 void pw_addresses_check(struct pw_peering_mgr *m); /* calls on_addresses if the set changed */
 bool pw_address_known(struct pw_peering_mgr *m, const struct pw_addr *a);
-void pw_server_addresses(const struct pw_peering_mgr *m, struct pw_strv *ret); /* ours, as tokens and streams carry them */
+void pw_server_addresses(const struct pw_peering_mgr *m,
+			 struct pw_strv *ret); /* ours, as tokens and streams carry them */
 #endif

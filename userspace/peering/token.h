@@ -2,14 +2,15 @@
 #ifndef PW_PEERING_TOKEN_H
 #define PW_PEERING_TOKEN_H
 /*
- * The peering token: base64 of one JSON object, a bearer secret (consul-compatible, field order as Consul writes it).
- * A token comes from an operator, but through mail and chat: decode takes any bytes.
+ * The peering token: base64 of one JSON object, a bearer secret (consul-compatible, field order as
+ * Consul writes it). A token comes from an operator, but through mail and chat: decode takes any
+ * bytes.
  */
 #include "../base/err.h"
 #include "../base/json.h"
 #include "../base/str.h"
 
-#define PW_TOKEN_MAX_BYTES    (256 * 1024) /* of base64; a real one has about 2 KiB */
+#define PW_TOKEN_MAX_BYTES     (256 * 1024) /* of base64; a real one has about 2 KiB */
 #define PW_TOKEN_MAX_ADDRESSES 64
 #define PW_TOKEN_MAX_ROOTS     32
 
@@ -29,7 +30,8 @@ struct pw_token {
 char *pw_token_encode(const struct pw_token *t);
 /* -EINVAL, class INTERNAL (Consul answers 500). *ret is untouched on failure. */
 int pw_token_decode(const char *text, struct pw_token *ret, struct pw_err *err);
-/* Whether we can dial with it. own_server_name: the name in our own tokens, to refuse a peering with ourselves. */
+/* Whether we can dial with it. own_server_name: the name in our own tokens, to refuse a peering
+ * with ourselves. */
 int pw_token_validate(const struct pw_token *t, const char *own_server_name, struct pw_err *err);
 void pw_token_clear(struct pw_token *t);
 #define pw_autotoken pw_cleanup(pw_token_clear)
