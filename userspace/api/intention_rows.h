@@ -9,7 +9,8 @@ struct pw_intention_end {
 	char *peer; /* NULL: ours */
 	char *name;
 };
-/* "name", "ns/name", "partition/ns/name", "peer:NAME/name", "peer:NAME/ns/name"; what names the parameter in errors. */
+/* "name", "ns/name", "partition/ns/name", "peer:NAME/name", "peer:NAME/ns/name"; what names the
+ * parameter in errors. */
 int pw_intention_end_parse(const char *what, const char *text, struct pw_intention_end *ret,
 			   struct pw_err *err);
 void pw_intention_end_clear(struct pw_intention_end *e);

@@ -3,7 +3,8 @@
 #define PW_API_QUERY_H
 /*
  * The two encoded parts of a request target: path and query string. Both come from strangers.
- * I1 What was decoded is UTF-8 and holds no NUL byte: a C string that can stand in JSON. I2 At most PW_QUERY_MAX parameters.
+ * I1 What was decoded is UTF-8 and holds no NUL byte: a C string that can stand in JSON. I2 At most
+ * PW_QUERY_MAX parameters.
  */
 #include "../base/str.h"
 
@@ -13,7 +14,8 @@ struct pw_query {
 	struct pw_kv *items; /* in the order of the request; keys may come twice */
 	size_t n;
 };
-/* -EINVAL: a broken %-escape, an encoded NUL or no UTF-8; -E2BIG: too many parameters. NULL is the empty query. */
+/* -EINVAL: a broken %-escape, an encoded NUL or no UTF-8; -E2BIG: too many parameters. NULL is the
+ * empty query. */
 int pw_query_parse(const char *s, struct pw_query *ret);
 void pw_query_clear(struct pw_query *q);
 /* The first value; "" for a bare key; NULL when the key is absent. */
