@@ -20,6 +20,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <dirent.h>
+#include <event2/event.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -78,6 +79,16 @@ static inline int prog_fd(const char *name)
 	fd = bpf_obj_get(path);
 	assert_true(fd >= 0);
 	return fd;
+}
+
+/* Runs the loop until *kind is set; the ring may hold more events than one round takes. */
+static inline void loop_until(struct event_base *base, const enum pw_event_kind *kind)
+{
+	for (int ms = 0; ms < 5000 && *(const volatile enum pw_event_kind *)kind == PW_EVENT_NONE;
+	     ms++) {
+		event_base_loop(base, EVLOOP_NONBLOCK);
+		usleep(1000);
+	}
 }
 
 static inline void guard_key(const char *prefix, struct pw_guard_key *ret)

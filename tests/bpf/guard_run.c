@@ -8,8 +8,6 @@
 #include "common.h"
 #include "packet.h"
 
-#include <event2/event.h>
-
 #define XDP_DROP_CODE 1
 #define XDP_PASS_CODE 2
 #define TC_SHOT_CODE  2
@@ -389,7 +387,6 @@ static void keep_event(void *arg, const struct pw_event *e)
 
 static void test_a_refusal_is_an_event_with_source_and_peer(void **state)
 {
-	struct timeval limit = { .tv_sec = 2 };
 	struct pw_event seen = { 0 };
 	struct packet p;
 	struct pw_guard_key key;
@@ -402,8 +399,7 @@ static void test_a_refusal_is_an_event_with_source_and_peer(void **state)
 	pw_kernel_on_event(kernel, keep_event, &seen);
 	packet_make(&p, &(struct spec){ .source = "192.0.2.88" });
 	assert_int_equal(run(xdp, &p), XDP_DROP_CODE);
-	event_base_loopexit(base, &limit);
-	event_base_loop(base, EVLOOP_ONCE);
+	loop_until(base, &seen.kind);
 	pw_kernel_on_event(kernel, NULL, NULL);
 	assert_int_equal(seen.kind, PW_EVENT_GUARD);
 	assert_int_equal(seen.reason, PW_REASON_GUARD_DENIED);

@@ -8,7 +8,6 @@
 #include "userspace/base/time.h"
 #include "userspace/kernel/probe_private.h"
 
-#include <event2/event.h>
 #include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <poll.h>
@@ -336,7 +335,6 @@ static void keep_event(void *arg, const struct pw_event *e)
 
 static void test_a_denial_cuts_a_live_flow_at_once(void **state)
 {
-	struct timeval limit = { .tv_sec = 2 };
 	struct pw_event seen = { 0 };
 	struct flow f, other;
 
@@ -351,8 +349,7 @@ static void test_a_denial_cuts_a_live_flow_at_once(void **state)
 	assert_false(readable_within(f.far.client, 100));
 	assert_false(readable_within(f.near.server, 0));
 	assert_int_equal(numbers(f.near_cookie).state, PW_FLOW_CLOSING);
-	event_base_loopexit(base, &limit);
-	event_base_loop(base, EVLOOP_ONCE);
+	loop_until(base, &seen.kind);
 	pw_kernel_on_event(kernel, NULL, NULL);
 	assert_int_equal(seen.kind, PW_EVENT_FLOW_CUT);
 	assert_int_equal(seen.reason, PW_REASON_REVOKED);

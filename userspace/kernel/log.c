@@ -24,10 +24,11 @@ static char *last_lines(char *text, int lines)
 static void print_verifier_log(char *text)
 {
 	struct utsname u = { 0 };
-	char *line, *save = NULL;
+	char *line, *save = NULL, program[64] = "";
 
 	uname(&u);
-	pw_log_error("kernel.verifier", "kernel", u.release, "log",
+	sscanf(text, "libbpf: prog '%63[^']'", program);
+	pw_log_error("kernel.verifier", "program", program, "kernel", u.release, "log",
 		     "refused a program, the end of its log:", NULL);
 	for (line = strtok_r(last_lines(text, VERIFIER_LINES), "\n", &save); line;
 	     line = strtok_r(NULL, "\n", &save))
