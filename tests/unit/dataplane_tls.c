@@ -324,7 +324,7 @@ static void a_changed_intention_cuts_the_live_flow(void **state)
 	assert_true(SSL_read(c.ssl, &byte, 1) <= 0);
 	assert_int_equal(errno, ECONNRESET);
 	WAIT_FOR(&w, w.seen[PW_REASON_REVOKED] == 1);
-	assert_string_equal(w.last_source, "web");
+	assert_string_equal(w.last[PW_REASON_REVOKED].source, "web");
 	hang_up(&c);
 	WAIT_FOR(&w, w.echo_resets == 1);
 	pw_identity_unref(&id);
@@ -437,7 +437,7 @@ static void limits_refuse_and_say_so(void **state)
 			WAIT_FOR(&w, pw_dataplane_connections(w.d) == (unsigned)i + 1);
 	}
 	WAIT_FOR(&w, w.seen[PW_REASON_LIMIT] == 1);
-	assert_string_equal(w.last_detail, "max_connections_per_source");
+	assert_string_equal(w.last[PW_REASON_LIMIT].detail, "max_connections_per_source");
 	assert_int_equal(recv(fds[3], &byte, 1, 0), -1);
 	for (int i = 0; i < 4; i++)
 		close(fds[i]);

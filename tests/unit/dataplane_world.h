@@ -47,7 +47,9 @@ struct world {
 	_Atomic unsigned echo_accepts, echo_resets;
 	_Atomic uint64_t echo_bytes;
 	unsigned seen[PW_REASON_MAX];
-	char last_detail[256], last_their_id[256], last_source[64];
+	struct {
+		char detail[256], their_id[256], source[64];
+	} last[PW_REASON_MAX]; /* the two sides of one refusal report in any order */
 	int control_fd;
 	bool drained;
 };
@@ -280,9 +282,12 @@ static inline void world_event(void *arg, const struct pw_dp_event *e)
 	struct world *w = arg;
 
 	w->seen[e->reason]++;
-	snprintf(w->last_detail, sizeof(w->last_detail), "%s", e->detail ? e->detail : "");
-	snprintf(w->last_their_id, sizeof(w->last_their_id), "%s", e->their_id ? e->their_id : "");
-	snprintf(w->last_source, sizeof(w->last_source), "%s", e->source ? e->source : "");
+	snprintf(w->last[e->reason].detail, sizeof(w->last[e->reason].detail), "%s",
+		 e->detail ? e->detail : "");
+	snprintf(w->last[e->reason].their_id, sizeof(w->last[e->reason].their_id), "%s",
+		 e->their_id ? e->their_id : "");
+	snprintf(w->last[e->reason].source, sizeof(w->last[e->reason].source), "%s",
+		 e->source ? e->source : "");
 }
 
 static inline void world_control(void *arg, int fd, const struct pw_addr *client)
