@@ -27,7 +27,7 @@ configure() {
 	"$lab" restart gw-west >/dev/null
 	local end=$((SECONDS + 20))
 	until [ "$("$lab" exec gw-east peerway peering read -name west -format json | jq -r .State)" = ACTIVE ] &&
-		"$lab" exec app-east iperf3 -t 1 -n 1M -c "$EAST_LAN" -p 9100 >/dev/null 2>&1; do
+		"$lab" exec app-east iperf3 -n 1M -c "$EAST_LAN" -p 9100 >/dev/null 2>&1; do
 		[ $SECONDS -lt $end ] || { echo "bench: the path does not come up with $1" >&2; exit 1; }
 		sleep 0.1
 	done

@@ -131,7 +131,7 @@ static void equal_names_of_local_and_peer_never_mix(void **state)
 	DENIED("", "westapi", "billing", 0);
 }
 
-static void names_match_without_case(void **state)
+static void a_name_in_another_case_is_denied(void **state)
 {
 	intentions("Billing", "[{'Name':'Web','Peer':'West','Action':'deny'}]");
 	pw_cleanup(pw_policy_unref) struct pw_policy *p = compile(true, true);
@@ -263,7 +263,7 @@ int main(void)
 		T(precedence_is_9_8_6_5),
 		T(a_wildcard_of_a_peer_covers_that_peer_only),
 		T(equal_names_of_local_and_peer_never_mix),
-		T(names_match_without_case),
+		T(a_name_in_another_case_is_denied),
 		T(missing_names_and_a_source_called_star_are_denied),
 		T(stored_permissions_deny),
 		T(any_allowed_sees_named_and_wildcard_sources),

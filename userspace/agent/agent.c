@@ -146,6 +146,11 @@ static int open_store(struct agent *a, struct pw_err *err)
 	int r;
 
 	r = pw_fs_mkdir_p(a->config->data_dir, 0700, err);
+	/* One that was there before, made by a package or by hand, holds our keys from now on. */
+	if (r == 0 && chmod(a->config->data_dir, 0700) < 0)
+		r = pw_err_set(err, PW_ERR_INTERNAL, errno,
+			       "%s: its mode cannot be set to 0700: %s", a->config->data_dir,
+			       strerror(errno));
 	if (r == 0)
 		r = load_node_id(a, err);
 	if (r == 0)

@@ -1,7 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "local_services.h"
+#include "../base/addr.h"
 #include "../catalog/catalog.h"
 #include "../catalog/registration.h"
+
+/* As Consul tags a node: "lan", and "lan_ipv4" or "lan_ipv6" when it is a literal. */
+static void tag_address(struct pw_map *tags, const char *tag, const char *address)
+{
+	struct pw_addr a;
+
+	pw_map_set(tags, tag, address);
+	if (pw_addr_parse(address, 1, &a) == 0) {
+		pw_autofree char *family =
+			pw_xasprintf("%s_%s", tag, a.u.sa.sa_family == AF_INET ? "ipv4" : "ipv6");
+
+		pw_map_set(tags, family, address);
+	}
+}
 
 static int register_node(struct pw_tx *tx, const struct pw_config *c, const char *node_id,
 			 const char *node_address, struct pw_err *err)
@@ -13,8 +28,8 @@ static int register_node(struct pw_tx *tx, const struct pw_config *c, const char
 	r.node.id = pw_xstrdup(node_id);
 	r.node.address = pw_xstrdup(node_address);
 	r.node.datacenter = pw_xstrdup(c->datacenter);
-	pw_map_set(&r.node.tagged_addresses, "lan", node_address);
-	pw_map_set(&r.node.tagged_addresses, "wan", c->advertise_addr_wan);
+	tag_address(&r.node.tagged_addresses, "lan", node_address);
+	tag_address(&r.node.tagged_addresses, "wan", c->advertise_addr_wan);
 	rc = pw_catalog_register(tx, &r, err);
 	pw_registration_clear(&r);
 	return rc;

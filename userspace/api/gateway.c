@@ -171,11 +171,30 @@ static json_t *stats_json(const struct pw_stat_value stats[PW_REASON_MAX], const
 	return v;
 }
 
+/* Mode and interfaces, and what passed and was dropped: {Mode, Interfaces: [{Name, Attach,
+ * Reason}], Counts}. */
+static json_t *guard_json(const struct pw_kernel *k,
+			  const struct pw_stat_value stats[PW_REASON_MAX])
+{
+	static const int counted[] = { PW_REASON_PASSED,       PW_REASON_GUARD_LIMIT,
+				       PW_REASON_GUARD_DENIED, PW_REASON_MALFORMED,
+				       PW_REASON_FRAGMENT,     PW_REASON_OTHER };
+	const struct pw_guard_attachment *a = NULL;
+	size_t n = k ? pw_kernel_guard_attachments(k, &a) : 0;
+	json_t *interfaces = json_array();
+
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(interfaces,
+				      json_pack("{s:s, s:s, s:s}", "Name", a[i].name, "Attach",
+						a[i].hook, "Reason", a[i].why));
+	return json_pack("{s:s, s:o, s:o}", "Mode",
+			 pw_guard_mode_name(k ? pw_kernel_guard_mode(k) : PW_GUARD_OFF),
+			 "Interfaces", interfaces, "Counts",
+			 stats_json(stats, counted, ARRAY_SIZE(counted)));
+}
+
 int pw_h_gateway(struct pw_request *r, struct pw_err *err)
 {
-	static const int guard[] = { PW_REASON_PASSED,	     PW_REASON_GUARD_LIMIT,
-				     PW_REASON_GUARD_DENIED, PW_REASON_MALFORMED,
-				     PW_REASON_FRAGMENT,     PW_REASON_OTHER };
 	static const int sockmap[] = { PW_REASON_REDIRECTED, PW_REASON_CREDIT, PW_REASON_REVOKED };
 	const struct pw_api_options *opt = &r->api->opt;
 	struct pw_stat_value stats[PW_REASON_MAX] = { 0 };
@@ -194,7 +213,7 @@ int pw_h_gateway(struct pw_request *r, struct pw_err *err)
 	json_object_set_new(v, "Features", features_json(opt->kernel));
 	json_object_set_new(v, "Limits", opt->limits ? limits_json(opt->limits) : json_object());
 	json_object_set_new(v, "Refusals", refusals_json(stats));
-	json_object_set_new(v, "Guard", stats_json(stats, guard, ARRAY_SIZE(guard)));
+	json_object_set_new(v, "Guard", guard_json(opt->kernel, stats));
 	json_object_set_new(v, "Sockmap", stats_json(stats, sockmap, ARRAY_SIZE(sockmap)));
 	return pw_reply_json(r, 200, v);
 }

@@ -109,12 +109,47 @@ static int attach_one(struct pw_kernel *k, const char *ifname, enum hook *ret_ho
 	return r;
 }
 
+static void attachment_add(struct pw_kernel *k, const char *ifname, const char *hook,
+			   const char *why)
+{
+	struct pw_guard_attachment *a;
+
+	k->attachments =
+		pw_xrealloc(k->attachments, (k->n_attachments + 1) * sizeof(*k->attachments));
+	a = &k->attachments[k->n_attachments++];
+	pw_str_fill(a->name, sizeof(a->name), ifname);
+	a->hook = hook;
+	snprintf(a->why, sizeof(a->why), "%.150s", why);
+}
+
+size_t pw_kernel_guard_attachments(const struct pw_kernel *k,
+				   const struct pw_guard_attachment **ret)
+{
+	*ret = k->attachments;
+	return k->n_attachments;
+}
+
+enum pw_guard_mode pw_kernel_guard_mode(const struct pw_kernel *k)
+{
+	return k->guard_options.mode;
+}
+
+const char *pw_guard_mode_name(enum pw_guard_mode m)
+{
+	static const char *const names[] = {
+		[PW_GUARD_OFF] = "off", [PW_GUARD_LIMIT] = "limit", [PW_GUARD_ENFORCE] = "enforce"
+	};
+
+	return (size_t)m < ARRAY_SIZE(names) ? names[m] : "unknown";
+}
+
 int pw_attach_all(struct pw_kernel *k, struct pw_err *err)
 {
 	bool native = false, tc = false;
-	struct pw_strbuf note = { 0 };
+	struct pw_strbuf all = { 0 };
 	int first = 0;
 
+	k->n_attachments = 0;
 	if (!k->interfaces[0])
 		return 0;
 	if (!k->guard)
@@ -122,25 +157,27 @@ int pw_attach_all(struct pw_kernel *k, struct pw_err *err)
 				  k->features[PW_FEATURE_TC].why);
 	for (char **name = k->interfaces; *name; name++) {
 		struct pw_err one = PW_ERR_INIT;
+		pw_cleanup(pw_strbuf_clear) struct pw_strbuf note = { 0 };
 		enum hook hook = HOOK_TC;
 		int r;
 
-		if (note.len)
-			pw_strbuf_add(&note, "; ");
 		r = attach_one(k, *name, &hook, &note, &one);
 		native |= r == 0 && hook == HOOK_NATIVE;
 		tc |= r == 0 && hook == HOOK_TC;
 		if (r < 0)
 			pw_strbuf_add(&note, "%s UNGUARDED: %s", *name, one.text);
+		attachment_add(k, *name, r < 0 ? "none" : hook_names[hook],
+			       r < 0 ? one.text : note.text + strlen(*name) + 1);
+		pw_strbuf_add(&all, "%s%s", all.len ? "; " : "", note.text);
 		/* The others are guarded all the same; the first failure is what the caller hears.
 		 */
 		if (r < 0 && first == 0)
 			first = pw_err_set(err, one.class, r, "guard: %s", one.text);
 	}
-	pw_feature_set(k, PW_FEATURE_XDP_NATIVE, native, "%.150s", note.text);
+	pw_feature_set(k, PW_FEATURE_XDP_NATIVE, native, "%.150s", all.text);
 	pw_feature_set(k, PW_FEATURE_TC, true, "%s",
 		       tc ? "in use" : "the program loads; no interface needs it");
-	pw_strbuf_clear(&note);
+	pw_strbuf_clear(&all);
 	return first;
 }
 
@@ -148,6 +185,7 @@ void pw_detach_all(struct pw_kernel *k)
 {
 	uint32_t id = pw_pins_program_id(k->dir, "pw_guard_tc");
 
+	k->n_attachments = 0;
 	for (char **name = k->interfaces; *name; name++) {
 		pw_detach_xdp(k->dir, *name);
 		pw_detach_tc(k->dir, *name, id, k->old_tc_id, /* err= */ NULL);

@@ -58,6 +58,7 @@ void pw_kernel_close(struct pw_kernel **kernel)
 	for (char **name = k->interfaces; *name; name++)
 		free(*name);
 	free(k->interfaces);
+	free(k->attachments);
 	free(k->bpf_dir);
 	free(k->dir);
 	free(k);

@@ -65,6 +65,18 @@ int pw_kernel_uninstall(const char *bpf_dir, const char *const *interfaces, stru
  * time. */
 int pw_kernel_guard_set(struct pw_kernel *k, const struct pw_guard_options *g, struct pw_err *err);
 
+/* Where the guard stands, one entry for each configured interface. The array is the kernel's own.
+ */
+struct pw_guard_attachment {
+	char name[32];
+	const char *hook; /* native, generic, tc; none: this interface is not guarded */
+	char why[160];
+};
+size_t pw_kernel_guard_attachments(const struct pw_kernel *k,
+				   const struct pw_guard_attachment **ret);
+enum pw_guard_mode pw_kernel_guard_mode(const struct pw_kernel *k);
+const char *pw_guard_mode_name(enum pw_guard_mode m); /* off limit enforce */
+
 /* pw_guard. */
 int pw_guard_put(struct pw_kernel *k, const struct pw_guard_key *key,
 		 const struct pw_guard_value *v, struct pw_err *err);

@@ -53,6 +53,8 @@ struct pw_kernel {
 	char **interfaces; /* NULL-terminated, never NULL */
 	enum pw_xdp_mode xdp;
 	struct pw_guard_options guard_options;
+	struct pw_guard_attachment *attachments; /* as attach_all left them */
+	size_t n_attachments;
 	uint32_t old_tc_id; /* program of the agent before us: its tc filter may be replaced */
 	struct pw_table tables[PW_TABLE_MAX_];
 	struct pw_stage *stage; /* between stage and publish or abort */

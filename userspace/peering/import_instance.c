@@ -285,8 +285,10 @@ struct pw_check *pw_import_check(const char *peer, const pw_pb_instance *i, size
 	row->output = cut(c->output, PW_IMPORT_OUTPUT_MAX);
 	row->service_id = pw_xstrdup(i->service->id);
 	row->service_name = pw_xstrdup(i->service->service);
-	for (size_t k = 0; k < c->n_service_tags; k++)
-		pw_strv_add(&row->service_tags, c->service_tags[k]);
+	/* The wire carries none for a flattened check; readers expect the instance's, as Consul
+	 * shows. */
+	for (size_t k = 0; k < i->service->n_tags; k++)
+		pw_strv_add(&row->service_tags, i->service->tags[k]);
 	row->type = pw_xstrdup(c->type);
 	row->interval = pw_xstrdup(c->interval);
 	row->timeout = pw_xstrdup(c->timeout);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Rules sorted by precedence, and a hash over (peer, source, destination) with room to spare: a
- * verdict is at most four probes. Names are compared without case, as they are in an SNI: a deny
- * for "Web" must stop "web".
+ * verdict is at most four probes. Destinations are compared without case, as they are in an SNI;
+ * sources too, but a source is let in only if it is written exactly as in the rule.
  */
 #include "policy.h"
 
@@ -66,16 +66,28 @@ static bool is_key(const struct pw_policy_rule *r, const char *peer, const char 
 static const struct pw_policy_rule *find(const struct pw_policy *p, const char *peer,
 					 const char *source, const char *destination)
 {
+	const struct pw_policy_rule *in_another_case = NULL;
 	size_t mask = p->n_slots - 1;
 
 	for (size_t i = hash_key(peer, source, destination) & mask; p->slots[i];
 	     i = (i + 1) & mask) {
 		const struct pw_policy_rule *r = &p->rules[p->slots[i] - 1];
 
-		if (is_key(r, peer, source, destination))
+		if (!is_key(r, peer, source, destination))
+			continue;
+		if (!strcmp(r->source, source))
 			return r;
+		in_another_case = r;
 	}
-	return NULL;
+	return in_another_case;
+}
+
+/* Fail closed: a rule for "Web" stops "web", but lets only "Web" in, for an identity is exact. */
+static enum pw_action action_for(const struct pw_policy_rule *r, const char *source)
+{
+	if (strcmp(r->source, "*") != 0 && strcmp(r->source, source) != 0)
+		return PW_ACTION_DENY;
+	return r->action;
 }
 
 /* --- compiling ------------------------------------------------------------------------------ */
@@ -243,7 +255,7 @@ struct pw_verdict pw_policy_check(const struct pw_policy *p, const char *peer, c
 		r = find(p, peer, "*", "*");
 	if (!r)
 		return default_verdict(p, peer);
-	return (struct pw_verdict){ .action = r->action, .precedence = r->precedence };
+	return (struct pw_verdict){ .action = action_for(r, source), .precedence = r->precedence };
 }
 
 /* What a source gets that no rule names. */
