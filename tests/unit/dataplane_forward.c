@@ -8,10 +8,8 @@
 #include "../../userspace/dataplane/forward.h"
 #include "../../userspace/kernel/kernel.h"
 #include <event2/event.h>
-#include <net/if.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
-#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -20,10 +18,10 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
-#include <sys/mount.h>
 #include <sys/uio.h>
 #include <unistd.h>
 #include <cmocka.h>
+#include "dataplane_sandbox.h"
 
 #define MB (1024u * 1024)
 /* Socket buffers of both connections at their largest, one scratch buffer or pipe, the credit. */
@@ -517,42 +515,11 @@ static void sockmap_moves_bytes_without_us(void **state)
 	assert_int_equal(pw_flow_get(kernel, cookie, &v), -ENOENT);
 }
 
-static int enter_sandbox(void)
-{
-	struct ifreq ifr = { .ifr_name = "lo", .ifr_flags = IFF_UP };
-	int fd, r;
-
-	if (unshare(CLONE_NEWNET | CLONE_NEWNS) < 0)
-		return -errno;
-	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-	    mount("bpf", "/sys/fs/bpf", "bpf", 0, NULL) < 0)
-		return -errno;
-	fd = socket(AF_INET, SOCK_DGRAM, 0);
-	r = ioctl(fd, SIOCSIFFLAGS, &ifr) < 0 ? -errno : 0;
-	close(fd);
-	return r;
-}
-
 static int setup(void **state)
 {
-	struct pw_kernel_options opt = { .bpf_dir = "/sys/fs/bpf/peerway",
-					 .sockmap = true,
-					 .credit_bytes = MB };
-	struct pw_err err = PW_ERR_INIT;
-	int r = enter_sandbox();
-
 	signal(SIGPIPE, SIG_IGN);
 	base = event_base_new();
-	opt.base = base;
-	if (r < 0)
-		snprintf(no_sockmap, sizeof(no_sockmap), "namespaces: %s", strerrordesc_np(-r));
-	else if (pw_kernel_open(&kernel, &opt, &err) < 0)
-		snprintf(no_sockmap, sizeof(no_sockmap), "%.200s", err.text);
-	else if (!pw_kernel_sockmap_ready(kernel)) {
-		snprintf(no_sockmap, sizeof(no_sockmap), "%s",
-			 pw_kernel_features(kernel)[PW_FEATURE_SOCKMAP].why);
-		pw_kernel_close(&kernel);
-	}
+	kernel = sandbox_kernel(base, MB, no_sockmap, sizeof(no_sockmap));
 	if (kernel)
 		allow(true);
 	return 0;

@@ -295,10 +295,12 @@ static inline void world_control(void *arg, int fd, const struct pw_addr *client
 	((struct world *)arg)->control_fd = fd;
 }
 
-static inline void world_start(struct world *w, const struct pw_limits *limits)
+static inline void world_start_with(struct world *w, const struct pw_limits *limits,
+				    struct pw_kernel *kernel)
 {
 	struct pw_err err = PW_ERR_INIT;
 	struct pw_dataplane_options opt = {
+		.kernel = kernel,
 		.bind = loopback(0),
 		.workers = 2,
 		.limits = *limits,
@@ -320,6 +322,11 @@ static inline void world_start(struct world *w, const struct pw_limits *limits)
 	if (pw_dataplane_new(&w->d, &opt, &err) < 0)
 		fail_msg("%s", err.text);
 	w->port = pw_dataplane_port(w->d);
+}
+
+static inline void world_start(struct world *w, const struct pw_limits *limits)
+{
+	world_start_with(w, limits, /* kernel= */ NULL);
 }
 
 static const struct pw_limits plain_limits = {
