@@ -12,8 +12,7 @@ connects_are() { [ "$(connects)" -gt "$1" ]; }
 # download PORT NAME: a slow one in the background; returns when its connection is there. Sets PID.
 download() {
 	local before=$(($(flows west | jq length) + 0))
-	client "$1" --get /blob/2000000000/3000000 --timeout 30000 >"$OUT/$2.json" &
-	PID=$!
+	client_start "$1" "$2.json" --get /blob/2000000000/3000000 --timeout 30000
 	wait_until 5 "the download of $2 runs" more_flows "$before"
 }
 more_flows() { [ "$(flows west | jq '[.[] | select(.BytesOut > 100000)] | length')" -gt "$1" ]; }

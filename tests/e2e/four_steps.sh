@@ -48,9 +48,7 @@ test_ten_megabytes_cross_unchanged() {
 
 crossing() { flows "$1" | jq -e --arg d "$2" '.[] | select(.Destination == "billing" and .Source == "web" and .Direction == $d)' >/dev/null; }
 test_both_gateways_show_the_flow() {
-	local pid
-	client 9000 --get /blob/100000000/2000000 --timeout 20000 >/dev/null &
-	pid=$!
+	client_start 9000 slow.json --get /blob/100000000/2000000 --timeout 20000
 	wait_until 5 "the exporter shows it" crossing west inbound
 	wait_until 5 "the importer shows it" crossing east outbound
 	flows west >"$OUT/flows.json"
@@ -58,7 +56,7 @@ test_both_gateways_show_the_flow() {
 	expect east "$(jq -r '[.[] | select(.Destination == "billing")][0].Peer' "$OUT/flows.json")" "peer"
 	on gw-west peerway flows | grep -q billing
 	on gw-west peerway status | grep -q ACTIVE
-	kill "$pid"
+	kill "$PID"
 }
 
 run_tests

@@ -58,13 +58,16 @@ test_deny_wins_in_every_mode() {
 	wait_until 15 "billing answers" answers 9000 billing
 	expect 0 "$(knocks $STRANGER 3)" "connects of a denied address"
 }
+test_status_says_how_it_is_attached() {
+	api west GET /v1/agent/gateway | jq -e '.Guard.Interfaces[] | select(.Name == "wan0" and .Attach == "native")' >"$OUT/attach.json" ||
+		fail "wan0 is not in the status"
+	on gw-west ip -d link show wan0 | grep -q prog/xdp
+}
 test_off_drops_nothing() {
 	mode 'mode = "off"'
 	wait_until 15 "billing answers" answers 9000 billing
 	expect 60 "$(knocks $STRANGER 60)" "connects"
-}
-test_status_says_how_it_is_attached() {
-	api west GET /v1/agent/gateway | jq -e '.Guard.Interfaces[] | select(.Name == "wan0")' >"$OUT/attach.json" || fail "wan0 is not in the status"
+	(! on gw-west ip -d link show wan0 | grep -q prog/xdp)
 }
 
 run_tests

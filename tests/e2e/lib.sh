@@ -101,8 +101,8 @@ upstreams_of() {
 }
 upstream() { register east "$(upstreams_of "${3:-web}" "$1:$2")"; }
 
-serve() { # serve HOST ARGS...: a server of ours in the background
-	on "$1" pwserve "${@:2}" --background >/dev/null
+serve() { # serve HOST ARGS...: a server of ours in the background; prints its process number
+	on "$1" pwserve "${@:2}" --background
 }
 # The whole way for one plain service: billing on app-west:8080, web on app-east through EAST_LAN:9000.
 billing_up() {
@@ -120,6 +120,11 @@ get() { on app-east curl -s -m 5 "http://$EAST_LAN:$1${2:-/}"; }
 answers() { [ "$(get "$1")" = "hello from $2" ]; }
 silent() { (! get "$1" >/dev/null); }
 client() { on app-east pwclient --connect "$EAST_LAN:$1" "${@:2}"; }
+# client_start PORT FILE ARGS...: in the background, its JSON to $OUT/FILE. PID is the client itself, so that a kill ends it.
+client_start() {
+	(exec "$ROOT/scripts/lab.sh" exec app-east pwclient --connect "$EAST_LAN:$1" "${@:3}") >"$OUT/$2" &
+	PID=$!
+}
 
 # native_up NAME PORT MODE SIZE: a service on app-west that speaks mesh TLS itself and admits east's web.
 native_up() {

@@ -33,12 +33,10 @@ test_meta_tells_who_wrote() {
 	has pw_meta '"abi": 1' "\"agent_pid\": $pid"
 }
 test_flows_are_named() {
-	local pid
-	client 9001 --get /blob/50000000/3000000 --timeout 20000 >/dev/null &
-	pid=$!
+	client_start 9001 slow.json --get /blob/50000000/3000000 --timeout 20000
 	wait_until 5 "the flow runs" carried vault
 	has pw_flows '"vault"' '"east"' PW_FORWARDER_SOCKMAP PW_FLOW_OPEN
-	kill "$pid"
+	kill "$PID"
 }
 test_every_map_is_pinned_under_its_version() {
 	local m

@@ -23,14 +23,13 @@ forwarder_is() { flows west | jq -e --arg f "$1" '[.[] | select(.Destination == 
 pattern_sum() { on app-west curl -s "http://$WEST_APP:8090/blob/20000000" | sha256sum; }
 
 through() {
-	local forwarder=$1 out pid
+	local forwarder=$1 out
 	printf 'gateway { forwarders = ["%s"%s] }\n' "$forwarder" "$([ "$forwarder" = copy ] || echo ', "copy"')" | lab config gw-west forwarders
 	lab restart gw-west >/dev/null
 	wait_until 10 "vault answers after the restart" vault_answers
-	client 9000 --get /blob/50000000/5000000 --timeout 20000 >/dev/null &
-	pid=$!
+	client_start 9000 slow.json --get /blob/50000000/5000000 --timeout 20000
 	wait_until 5 "a flow by $forwarder" forwarder_is "$forwarder"
-	kill "$pid"
+	kill "$PID"
 	# down: the answer behind its head is the pattern; up: the sink checks it and says so
 	expect "$(pattern_sum)" "$(get 9000 /blob/20000000 | sha256sum)" "checksum of 20 MB down"
 	out=$(client 9001 --send 20000000 --half-close --timeout 20000)

@@ -13,7 +13,6 @@ objects() { # of west's agent: BPF objects it holds, pins, fds
 	pid=$(lab pid gw-west)
 	echo "bpf=$(cat /proc/"$pid"/fdinfo/* 2>/dev/null | grep -cE '^(map_id|prog_id|link_id)') pins=$(on gw-west find /sys/fs/bpf -type f | wc -l)"
 }
-fds() { find "/proc/$(lab pid gw-west)/fd" -mindepth 1 | wc -l; }
 # Everything the kernel holds on gw-west's interface and pins, by id.
 programs() { on gw-west bpftool -j net show dev wan0 2>/dev/null | jq -c '[.. | .id? // empty] | length'; }
 
@@ -38,14 +37,13 @@ carried() { flows west | jq -e '[.[] | select(.BytesOut > 100000)] | length > 0'
 listening() { on gw-east pwclient --connect "$WEST_WAN:$PORT" --timeout 300 --hold 20 >/dev/null; }
 deaf() { (! listening); }
 test_sigterm_lets_the_active_ones_finish() {
-	local pid stopper
-	client 9000 --get /blob/8000000/4000000 --timeout 20000 >"$OUT/drain.json" &
-	pid=$!
+	local stopper
+	client_start 9000 drain.json --get /blob/8000000/4000000 --timeout 20000
 	wait_until 5 "the download runs" carried
 	lab stop gw-west >"$OUT/stop" &
 	stopper=$!
 	wait_until 2 "no new connections" deaf
-	wait "$pid" || fail "the download did not finish: $(cat "$OUT/drain.json")"
+	wait "$PID" || fail "the download did not finish: $(cat "$OUT/drain.json")"
 	wait "$stopper"
 	expect "agent on gw-west ended with status 0" "$(cat "$OUT/stop")" "the end"
 	lab start gw-west
@@ -55,6 +53,7 @@ test_sigterm_lets_the_active_ones_finish() {
 test_five_restarts_leave_nothing_behind() {
 	local i before after signal
 	before="$(objects) programs=$(programs)"
+	[[ $before =~ bpf=[1-9].*pins=[1-9].*programs=[1-9] ]] || fail "nothing is counted: $before"
 	for i in 1 2 3 4 5; do
 		signal=KILL
 		[ $((i % 2)) -eq 0 ] && signal=TERM

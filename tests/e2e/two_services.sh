@@ -7,7 +7,7 @@
 
 test_set_up() {
 	serve app-west --listen "$WEST_APP:8080" --name billing
-	serve app-west --listen "$WEST_APP:8081" --name ledger
+	serve app-west --listen "$WEST_APP:8081" --name ledger >"$OUT/ledger.pid"
 	serve app-west --listen "$WEST_APP:8082" --name ledger
 	register_west billing 8080
 	register_west ledger 8081 ledger-1
@@ -26,7 +26,7 @@ test_each_intention_opens_one_door() {
 }
 test_one_instance_down_leaves_the_other() {
 	local i
-	on app-west sh -c "kill \$(pgrep -f 'pwserve --listen $WEST_APP:8081')"
+	kill "$(cat "$OUT/ledger.pid")"
 	for i in 1 2 3 4 5 6; do expect "hello from ledger" "$(get 9001)" "try $i"; done
 }
 test_a_deregistered_service_leaves_the_other() {
