@@ -132,13 +132,21 @@ $(BUILD)/bpftest/%: tests/bpf/%.c $(call libs_upto,kernel,obj)
 bpf-test: $(if $(T),$(BUILD)/bpftest/$(T),$(BPF_TEST_BIN))
 	$(Q)scripts/bpf-test.sh $^
 
-define fuzz_rule
-$(BUILD)/fuzz/$(1): tests/fuzz/$(1).c $(wildcard userspace/*/*.c) | $(GENERATED)
-	$(Q)mkdir -p $$(@D)
-	$(Q)echo "  FUZZ  $$<"; $(CLANG) -std=gnu17 -O1 -g -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -DPW_TEST -Iinclude -I$(GEN) -I. $(PKG_CFLAGS) -o $$@ $$< \
-		$(foreach f,$(FOLDERS),$(if $(filter agent cli,$(f)),,$(call src_of,$(f)))) $(PROTO_C) $(PKG_LIBS)
-endef
-$(foreach t,$(FUZZ_SRC),$(eval $(call fuzz_rule,$(notdir $(basename $(t))))))
+# libFuzzer programs link an archive of their own build of everything but the agent and the command line.
+FUZZ_FLAGS := -std=gnu17 -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -D_GNU_SOURCE -DPW_TEST -Iinclude -I$(GEN) -I. $(PKG_CFLAGS)
+FUZZ_OBJ   := $(foreach f,$(filter-out agent cli,$(FOLDERS)),$(patsubst userspace/%.c,$(BUILD)/fuzzobj/%.o,$(call src_of,$(f)))) \
+              $(patsubst $(GEN)/proto/%.c,$(BUILD)/fuzzobj/proto/%.o,$(PROTO_C))
+$(BUILD)/fuzzobj/proto/%.o: $(GEN)/proto/%.c | $(GENERATED)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(FUZZ_FLAGS) -MMD -MP -c $< -o $@
+$(BUILD)/fuzzobj/%.o: userspace/%.c | $(GENERATED)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(FUZZ_FLAGS) -MMD -MP -c $< -o $@
+$(BUILD)/fuzzobj/all.a: $(FUZZ_OBJ)
+	$(Q)rm -f $@; ar rcs $@ $^
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(BUILD)/fuzzobj/all.a
+	$(Q)mkdir -p $(@D)
+	$(Q)echo "  FUZZ  $<"; $(CLANG) $(subst fuzzer-no-link,fuzzer,$(FUZZ_FLAGS)) -o $@ $< $(BUILD)/fuzzobj/all.a $(PKG_LIBS)
 fuzz: $(FUZZ_BIN)
 	$(Q)scripts/run-fuzz.sh $^
 
@@ -147,7 +155,7 @@ $(BUILD)/harness/%: tests/harness/%.c $(LIBS_OBJ)
 	$(Q)echo "  CC    $<"; $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -MMD -MP -MF $@.d -o $@ $< -Wl,--start-group $(LIBS_OBJ) -Wl,--end-group $(PKG_LIBS)
 harness: $(HARNESS_BIN)
 
--include $(wildcard $(BUILD)/*/*/*.d $(BUILD)/unit/*.d $(BUILD)/bpftest/*.d $(BUILD)/bpf/*.d $(BUILD)/harness/*.d)
+-include $(wildcard $(BUILD)/obj/*/*.d $(BUILD)/asan/*/*.d $(BUILD)/fuzzobj/*/*.d $(BUILD)/unit/*.d $(BUILD)/bpftest/*.d $(BUILD)/bpf/*.d $(BUILD)/harness/*.d)
 
 clean:
 	$(Q)rm -rf $(BUILD)

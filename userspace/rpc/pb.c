@@ -129,7 +129,9 @@ static int scan_value(const ProtobufCFieldDescriptor *f, unsigned wire_type, str
 static int scan_message(const ProtobufCMessageDescriptor *d, const uint8_t *data, size_t len,
 			unsigned depth, size_t *budget)
 {
-	struct scan s = { data, data + len };
+	static const uint8_t nothing[1];
+	const uint8_t *start = len ? data : nothing; /* an empty field has no pointer to add to */
+	struct scan s = { start, start + len };
 	int r;
 
 	if (depth > PW_PB_MAX_DEPTH)
