@@ -21,10 +21,13 @@ gbps() {
 		"$lab" exec app-east iperf3 -J -t "$seconds" -c "$1" -p "$2" | jq '.end.sum_received.bits_per_second / 1e9'
 	done | median
 }
-# configure GATEWAY_BLOCK: the west gateway starts again with it, and its peering and upstreams are back.
+# configure GATEWAY_BLOCK: both gateways start again with it (so that the dialer does not wait in its back-off), and their
+# peering and upstreams are back.
 configure() {
-	echo "gateway { $1 }" | "$lab" config gw-west bench
-	"$lab" restart gw-west >/dev/null
+	for h in gw-west gw-east; do
+		echo "gateway { $1 }" | "$lab" config $h bench
+		"$lab" restart $h >/dev/null 2>&1
+	done
 	local end=$((SECONDS + 20))
 	until [ "$("$lab" exec gw-east peerway peering read -name west -format json | jq -r .State)" = ACTIVE ] &&
 		"$lab" exec app-east iperf3 -n 1M -c "$EAST_LAN" -p 9100 >/dev/null 2>&1; do
@@ -39,6 +42,8 @@ eval "$("$lab" env)"
 for h in gw-east gw-west; do "$lab" exec $h sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward'; done
 "$lab" exec app-east ip route add default via "$EAST_LAN"
 "$lab" exec app-west ip route add default via "$WEST_LAN"
+"$lab" exec wan ip route add "$EAST_APP/32" via "$EAST_WAN"
+"$lab" exec wan ip route add "$WEST_APP/32" via "$WEST_WAN"
 "$lab" exec app-west iperf3 -s -D -p 5201
 
 token=$("$lab" exec gw-west peerway peering generate-token -name east)

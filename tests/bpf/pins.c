@@ -163,6 +163,22 @@ static void test_uninstall_finds_interfaces_that_the_configuration_lost(void **s
 	shell("! tc qdisc show dev w0 | grep -q clsact");
 }
 
+static void test_an_interface_that_left_the_configuration_is_not_guarded_any_more(void **state)
+{
+	static const enum pw_xdp_mode modes[] = { PW_XDP_NATIVE, PW_XDP_TC };
+	static const char *const none[] = { NULL };
+
+	for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
+		struct pw_kernel_options opt = guarded(modes[i]);
+
+		open_close(&opt);
+		opt.interfaces = none;
+		open_close(&opt);
+		assert_int_equal(xdp_of("w0").attach_mode, XDP_ATTACHED_NONE);
+		assert_int_equal(filters_of("w0"), 0);
+	}
+}
+
 static void test_a_qdisc_that_others_use_stays(void **state)
 {
 	struct pw_kernel_options opt = guarded(PW_XDP_TC);
@@ -482,6 +498,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_twenty_restarts_leave_what_one_leaves, fresh),
 		cmocka_unit_test_setup(test_uninstall_leaves_nothing, fresh),
+		cmocka_unit_test_setup(
+			test_an_interface_that_left_the_configuration_is_not_guarded_any_more,
+			fresh),
 		cmocka_unit_test_setup(test_uninstall_finds_interfaces_that_the_configuration_lost,
 				       fresh),
 		cmocka_unit_test_setup(test_a_qdisc_that_others_use_stays, fresh),

@@ -136,7 +136,7 @@ int pw_kernel_guard_set(struct pw_kernel *k, const struct pw_guard_options *g, s
 static int open_programs(struct pw_kernel *k, const struct pw_kernel_options *opt,
 			 struct pw_err *err)
 {
-	struct pw_err guard_err = PW_ERR_INIT;
+	struct pw_err guard_err = PW_ERR_INIT, sweep_err = PW_ERR_INIT;
 	uint64_t credit = opt->credit_bytes ? opt->credit_bytes : CREDIT_BYTES_DEFAULT;
 	int r;
 
@@ -144,6 +144,9 @@ static int open_programs(struct pw_kernel *k, const struct pw_kernel_options *op
 	r = meta_claim(k);
 	if (r < 0)
 		return pw_err_set(err, PW_ERR_INTERNAL, r, "write map pw_meta: %s", strerror(-r));
+	/* The agent before us guarded what its configuration named; ours may name less. */
+	if (pw_links_remove(k->dir, k->interfaces, &sweep_err) < 0)
+		pw_log_warn("kernel.guard", "error", sweep_err.text, NULL);
 	r = pw_stats_init(k->maps[PW_MAP_STATS]);
 	if (r < 0)
 		return pw_err_set(err, PW_ERR_INTERNAL, r, "write map pw_stats: %s", strerror(-r));

@@ -107,6 +107,10 @@ int pw_probe_sockmap(char why[160]); /* on maps of its own */
 void pw_feature_set(struct pw_kernel *k, enum pw_feature f, bool present, const char *fmt, ...)
 	pw_printf(4, 5);
 
+/* uninstall.c: detaches the guard from every interface that has a link below dir but those of keep
+ * (NULL-terminated, may be NULL). */
+int pw_links_remove(const char *dir, char *const *keep, struct pw_err *err);
+
 /* netlink.c */
 struct pw_link {
 	int ifindex;

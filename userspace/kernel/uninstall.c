@@ -20,7 +20,7 @@ static void closedirp(DIR **d)
 }
 
 /* A name below links: "xdp_eth0" or "tc_eth0:100" (see pw_bpffs_interface_path). */
-static int remove_link(const char *dir, const char *name, struct pw_err *err)
+static int remove_link(const char *dir, const char *name, char *const *keep, struct pw_err *err)
 {
 	uint32_t id = pw_pins_program_id(dir, "pw_guard_tc");
 	const char *under = strchr(name, '_');
@@ -31,6 +31,9 @@ static int remove_link(const char *dir, const char *name, struct pw_err *err)
 	for (char *p = ifname; *p; p++)
 		if (*p == ':')
 			*p = '.';
+	for (; keep && *keep; keep++)
+		if (!strcmp(*keep, ifname))
+			return 0;
 	if (pw_str_starts(name, "tc_"))
 		return pw_detach_tc(dir, ifname, id, /* other_id= */ 0, err);
 	if (pw_str_starts(name, "xdp_"))
@@ -40,7 +43,7 @@ static int remove_link(const char *dir, const char *name, struct pw_err *err)
 }
 
 /* The names are collected first: a directory that changes is not read on. */
-static int remove_links(const char *dir, struct pw_err *err)
+int pw_links_remove(const char *dir, char *const *keep, struct pw_err *err)
 {
 	pw_autofree char *path = pw_xasprintf("%s/links", dir);
 	pw_cleanup(closedirp) DIR *d = opendir(path);
@@ -52,7 +55,7 @@ static int remove_links(const char *dir, struct pw_err *err)
 		if (e->d_name[0] != '.')
 			pw_strv_add(&names, e->d_name);
 	for (size_t i = 0; i < names.n && r == 0; i++)
-		r = remove_link(dir, names.items[i], err);
+		r = remove_link(dir, names.items[i], keep, err);
 	pw_strv_clear(&names);
 	return r;
 }
@@ -77,7 +80,7 @@ static int remove_versions(const char *bpf_dir, struct pw_err *err)
 	for (size_t i = 0; i < names.n && r == 0; i++) {
 		pw_autofree char *dir = pw_xasprintf("%s/%s", bpf_dir, names.items[i]);
 
-		r = remove_links(dir, err);
+		r = pw_links_remove(dir, /* keep= */ NULL, err);
 		if (r == 0)
 			r = pw_bpffs_remove_tree(dir, err);
 	}
