@@ -107,10 +107,15 @@ ledger=$!
 forwarder_is() { "$lab" exec gw-west peerway flows -format=json | jq -e ".[] | select(.Destination == \"$1\" and .Forwarder == \"$2\")"; }
 until_true 5 "ledger by sockmap" forwarder_is ledger sockmap
 on gw-west peerway flows
-on gw-west bpftool map dump pinned $maps/pw_policy | grep -E 'key|action|"?(peer|source|destination)"?:' | head -n 12
-say "… and the flows themselves: bpftool map dump pinned $maps/pw_flows"
-"$lab" exec gw-west bpftool map dump pinned $maps/pw_flows | grep -E 'forwarder|redirected' | head -n 4 | sed 's/^/  /'
-on gw-west bpftool map dump pinned $maps/pw_guard | grep -E 'action|"?(peer|prefix)"?:' | head -n 4
+# dump MAP FILTER: what bpftool prints of a map, one entry a line.
+dump() {
+	printf '\033[36mgw-west$\033[0m bpftool map dump pinned %s/%s\n' "$maps" "$1"
+	"$lab" exec gw-west bpftool -j map dump pinned "$maps/$1" | jq -r "$2" | sed 's/^/  /'
+}
+dump pw_policy '.[].formatted.value | "\(.action)  peer=\(.peer) source=\(.source) destination=\(.destination) precedence=\(.precedence)"'
+dump pw_routes '.[].formatted | "service \(.key.service_id)  \(.value.text)  \(.value.health)  weight \(.value.weight)"'
+dump pw_flows '.[].formatted | "socket \(.key)  \(.value.forwarder)  \(.value.peer)/\(.value.source) -> \(.value.destination)  bytes \(.value.bytes)  redirected in the kernel \(.value.redirected)"'
+dump pw_guard '.[].formatted.value | "\(.action)  \(.prefix)  peer=\(.peer)"'
 
 bold "west changes its mind: the running downloads are cut"
 on gw-west peerway intention create -deny -replace peer:east/web billing
