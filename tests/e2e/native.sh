@@ -41,9 +41,11 @@ test_through_copy() { through copy; }
 
 test_passthrough_off_refuses_it() {
 	printf 'gateway { passthrough = false }\n' | lab config gw-west forwarders
+	local before
 	lab restart gw-west >/dev/null
-	wait_until 10 "the peering is back" state_is east west ACTIVE
+	before=$(refusals west denied)
 	(! get 9000 >/dev/null)
+	wait_until 2 "the refusal is counted" refused_more west denied "$before"
 }
 
 run_tests
