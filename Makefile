@@ -194,7 +194,7 @@ fmt:
 
 install: $(BUILD)/peerway
 	$(Q)install -D -m 0755 $(BUILD)/peerway $(DESTDIR)$(PREFIX)/bin/peerway
-	$(Q)install -D -m 0644 scripts/peerway.service $(DESTDIR)/lib/systemd/system/peerway.service
+	$(Q)sed "s,/usr/local/bin,$(PREFIX)/bin," scripts/peerway.service | install -D -m 0644 /dev/stdin $(DESTDIR)/lib/systemd/system/peerway.service
 	$(Q)install -d -m 0755 $(DESTDIR)/etc/peerway
 	$(Q)install -d -m 0700 $(DESTDIR)/var/lib/peerway
 	$(Q)[ -e $(DESTDIR)/etc/peerway/peerway.hcl ] || install -m 0640 scripts/peerway.hcl $(DESTDIR)/etc/peerway/peerway.hcl

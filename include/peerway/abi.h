@@ -15,19 +15,19 @@
 #include <linux/types.h>
 #endif
 
-#define PW_ABI_VERSION 1
-#define PW_NAME_LEN 64	/* service and peer names with their NUL; longer service names are cut */
-#define PW_SNI_LEN 256
-#define PW_ADDR_LEN 64	/* "[2001:db8::1]:65535" and some */
+#define PW_ABI_VERSION	   1
+#define PW_NAME_LEN	   64 /* service and peer names with their NUL; longer service names are cut */
+#define PW_SNI_LEN	   256
+#define PW_ADDR_LEN	   64 /* "[2001:db8::1]:65535" and some */
 #define PW_REASON_NAME_LEN 24
 
 /* Sizes of the maps; one that is full refuses with PW_REASON_LIMIT, see each map's comment. */
-#define PW_MAX_GUARD 16384
+#define PW_MAX_GUARD	16384
 #define PW_MAX_SERVICES 16384
-#define PW_MAX_POLICY 65536
-#define PW_MAX_ROUTES 65536
-#define PW_MAX_FLOWS 65536
-#define PW_MAX_SOCKS 65536
+#define PW_MAX_POLICY	65536
+#define PW_MAX_ROUTES	65536
+#define PW_MAX_FLOWS	65536
+#define PW_MAX_SOCKS	65536
 #define PW_EVENTS_BYTES (256 * 1024)
 
 /* Why something was let through, refused, or moved to a slower path. */
@@ -77,7 +77,12 @@ enum pw_flow_state {
 	PW_FLOW_HALF_CLOSED = 3,
 	PW_FLOW_CLOSING = 4,
 };
-enum pw_health { PW_HEALTH_NONE = 0, PW_HEALTH_PASSING = 1, PW_HEALTH_WARNING = 2, PW_HEALTH_CRITICAL = 3 };
+enum pw_health {
+	PW_HEALTH_NONE = 0,
+	PW_HEALTH_PASSING = 1,
+	PW_HEALTH_WARNING = 2,
+	PW_HEALTH_CRITICAL = 3
+};
 
 /* pw_guard: LPM trie. IPv4 addresses are keyed as v4-mapped IPv6 (prefixlen + 96). */
 struct pw_guard_key {
@@ -86,11 +91,11 @@ struct pw_guard_key {
 };
 struct pw_guard_value {
 	enum pw_action action;
-	__u32 peer_id;			/* 0: a line of the configuration */
-	__u32 syn_per_second;		/* 0: the default budget */
+	__u32 peer_id;	      /* 0: a line of the configuration */
+	__u32 syn_per_second; /* 0: the default budget */
 	__u32 pad;
 	char peer[PW_NAME_LEN];
-	char prefix[PW_ADDR_LEN];	/* the key as text */
+	char prefix[PW_ADDR_LEN]; /* the key as text */
 };
 
 /* pw_buckets: LRU hash, one token bucket per source (IPv4 /32, IPv6 /64). */
@@ -99,25 +104,25 @@ struct pw_bucket_key {
 };
 struct pw_bucket {
 	__u64 refilled_ns;
-	__u64 tokens;			/* thousandths of a connection */
+	__u64 tokens; /* thousandths of a connection */
 };
 
 struct pw_service_key {
 	char name[PW_NAME_LEN];
-	char peer[PW_NAME_LEN];		/* "" is a local service */
+	char peer[PW_NAME_LEN]; /* "" is a local service */
 };
 struct pw_service_value {
 	__u32 service_id;
 	__u32 peer_id;
 	__u32 instances;
 	__u32 healthy;
-	__u32 exported;			/* number of peers it is exported to */
-	__u32 passthrough;		/* 1: an instance speaks mesh TLS itself */
+	__u32 exported;	   /* number of peers it is exported to */
+	__u32 passthrough; /* 1: an instance speaks mesh TLS itself */
 };
 
 struct pw_policy_key {
-	__u32 peer_id;			/* 0: local */
-	__u32 source_id;		/* 0: unknown (passthrough) */
+	__u32 peer_id;	 /* 0: local */
+	__u32 source_id; /* 0: unknown (passthrough) */
 	__u32 destination_id;
 };
 struct pw_policy_value {
@@ -134,7 +139,7 @@ struct pw_route_key {
 	__u32 slot;
 };
 struct pw_route_value {
-	__u8 addr_be[16];		/* IPv4 as v4-mapped */
+	__u8 addr_be[16]; /* IPv4 as v4-mapped */
 	__u16 port_be;
 	__u16 pad;
 	__u32 weight;
@@ -143,50 +148,54 @@ struct pw_route_value {
 };
 
 /*
- * pw_flows: one entry for each of a flow's two sockets, keyed by the cookie of the socket that is read from.
+ * pw_flows: one entry for each of a flow's two sockets, keyed by the cookie of the socket that is
+ * read from.
  *
- * Accounting of a sockmap flow, for the direction "this socket -> partner". Every number counts bytes of this
- * socket's stream; who may write a field is fixed, because neither side can lock the other out:
+ * Accounting of a sockmap flow, for the direction "this socket -> partner". Every number counts
+ * bytes of this socket's stream; who may write a field is fixed, because neither side can lock the
+ * other out:
  *
  *   start, base        the worker, once, before the socket joins pw_socks
- *   relayed            the worker (pw_flow_relayed(), the map pw_relayed): read with recv() since the join AND
- *                      taken whole by send() on the partner
- *   redirected, passed, paused, bytes, state
- *                      the verdict, as long as the socket is in pw_socks
+ *   relayed            the worker (pw_flow_relayed(), the map pw_relayed): read with recv() since
+ * the join AND taken whole by send() on the partner redirected, passed, paused, bytes, state the
+ * verdict, as long as the socket is in pw_socks
  *
- * The verdict sends a buffer of len bytes to the partner when all of this holds, else it pauses (paused = 1,
- * passed += len, the buffer stays in this socket's queue, which closes the TCP window):
+ * The verdict sends a buffer of len bytes to the partner when all of this holds, else it pauses
+ * (paused = 1, passed += len, the buffer stays in this socket's queue, which closes the TCP
+ * window):
  *
  *   position   bytes_received(this socket) - len == start + redirected + relayed
  *              nothing that came earlier waits in the queue of user space, so order is kept;
  *   credit     redirected + relayed - (bytes_acked(partner) - base) <= credit
  *              (half of the credit to leave a pause).
  *
- * So nobody un-pauses a flow: the worker only relays what it can recv(), reports it, and the verdict takes over
- * again with the first buffer that finds the queue empty. A flow joins with paused = 1 (pw_flow_put() sees to it):
- * what was queued before the join is drained by the worker. Before it send()s relayed bytes the worker waits until
- * what was redirected earlier has left the kernel's backlog, which is exactly when
+ * So nobody un-pauses a flow: the worker only relays what it can recv(), reports it, and the
+ * verdict takes over again with the first buffer that finds the queue empty. A flow joins with
+ * paused = 1 (pw_flow_put() sees to it): what was queued before the join is drained by the worker.
+ * Before it send()s relayed bytes the worker waits until what was redirected earlier has left the
+ * kernel's backlog, which is exactly when
  *
  *   bytes_acked(partner) + SIOCOUTQ(partner) - base == redirected + relayed
  *
- * (`redirected` stands still while the worker holds bytes that it has not reported). The same sum tells at the end
- * of the stream that the partner may be shut down. bytes_acked and bytes_received are TCP_INFO's.
+ * (`redirected` stands still while the worker holds bytes that it has not reported). The same sum
+ * tells at the end of the stream that the partner may be shut down. bytes_acked and bytes_received
+ * are TCP_INFO's.
  *
- * The verdict cuts (state = CLOSING, event FLOW_CUT, everything dropped from then on) when pw_policy has no ALLOW
- * for `policy`, and drops buffers of length 0.
+ * The verdict cuts (state = CLOSING, event FLOW_CUT, everything dropped from then on) when
+ * pw_policy has no ALLOW for `policy`, and drops buffers of length 0.
  */
 struct pw_flow_value {
-	__u64 partner;			/* cookie of the other socket */
+	__u64 partner; /* cookie of the other socket */
 	struct pw_policy_key policy;
 	enum pw_forwarder forwarder;
 	enum pw_flow_state state;
-	__u32 paused;			/* 1: user space relays until its queue is empty */
-	__u64 bytes;			/* read from this socket and passed on, by anyone */
-	__u64 redirected;		/* of these, what the verdict sent to the partner */
-	__u64 passed;			/* bytes the verdict left to user space */
-	__u64 base;			/* partner's bytes_acked + SIOCOUTQ when the flow joined */
-	__u64 start;			/* bytes user space had read from this socket when it joined */
-	__u64 started_ns;		/* CLOCK_MONOTONIC */
+	__u32 paused;	  /* 1: user space relays until its queue is empty */
+	__u64 bytes;	  /* read from this socket and passed on, by anyone */
+	__u64 redirected; /* of these, what the verdict sent to the partner */
+	__u64 passed;	  /* bytes the verdict left to user space */
+	__u64 base;	  /* partner's bytes_acked + SIOCOUTQ when the flow joined */
+	__u64 start;	  /* bytes user space had read from this socket when it joined */
+	__u64 started_ns; /* CLOCK_MONOTONIC */
 	char peer[PW_NAME_LEN];
 	char source[PW_NAME_LEN];
 	char destination[PW_NAME_LEN];
@@ -203,11 +212,16 @@ struct pw_stat_value {
 	char name[PW_REASON_NAME_LEN];
 };
 
-enum pw_event_kind { PW_EVENT_NONE = 0, PW_EVENT_GUARD = 1, PW_EVENT_FLOW_CUT = 2, PW_EVENT_FLOW_PAUSED = 3 };
+enum pw_event_kind {
+	PW_EVENT_NONE = 0,
+	PW_EVENT_GUARD = 1,
+	PW_EVENT_FLOW_CUT = 2,
+	PW_EVENT_FLOW_PAUSED = 3
+};
 struct pw_event {
 	enum pw_event_kind kind;
 	enum pw_reason reason;
-	__u64 cookie;			/* of the flow's socket, 0 at the guard */
+	__u64 cookie; /* of the flow's socket, 0 at the guard */
 	__u64 time_ns;
 	__u8 source_be[16];
 	__u16 source_port_be;
@@ -219,7 +233,7 @@ struct pw_meta_value {
 	__u32 abi;
 	__u32 agent_pid;
 	__u64 generation;
-	__u64 started_ns;		/* CLOCK_REALTIME */
+	__u64 started_ns; /* CLOCK_REALTIME */
 };
 
 enum pw_guard_mode { PW_GUARD_OFF = 0, PW_GUARD_LIMIT = 1, PW_GUARD_ENFORCE = 2 };
@@ -227,8 +241,8 @@ enum pw_guard_mode { PW_GUARD_OFF = 0, PW_GUARD_LIMIT = 1, PW_GUARD_ENFORCE = 2 
 /* pw_config: array of one, what programs obey at run time. */
 struct pw_config_value {
 	enum pw_guard_mode guard_mode;
-	__u32 syn_per_second;		/* new connections per source and second; 0: none */
-	__u64 credit_bytes;		/* of a sockmap flow and direction */
+	__u32 syn_per_second; /* new connections per source and second; 0: none */
+	__u64 credit_bytes;   /* of a sockmap flow and direction */
 	__u16 gateway_port_be;
 	__u16 pad[3];
 };

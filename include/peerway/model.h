@@ -2,7 +2,8 @@
 #ifndef PEERWAY_MODEL_H
 #define PEERWAY_MODEL_H
 /*
- * The one data model: what the store holds, what the API shows, what the stream carries. Names are Consul's.
+ * The one data model: what the store holds, what the API shows, what the stream carries. Names are
+ * Consul's.
  *
  * I1 A zeroed struct is valid; its schema (userspace/model/) decodes, encodes, copies and frees it.
  * I2 `peer` is our local alias of the peer something was imported from, "" or NULL: ours.
@@ -39,7 +40,7 @@ enum pw_table {
 
 struct pw_cluster {
 	struct pw_obj obj;
-	char *id;	   /* uuid; trust domain is "<id>.consul" */
+	char *id; /* uuid; trust domain is "<id>.consul" */
 	char *datacenter;
 };
 
@@ -119,11 +120,13 @@ struct pw_service {
 	/* ours */
 	struct pw_list upstreams; /* struct pw_upstream: served by the gateway, no sidecar */
 	bool agent;		  /* registered through /v1/agent or the configuration */
-	bool configured;	  /* from the configuration file: pruned at start when it is gone from there */
+	bool configured; /* from the configuration file: pruned at start when it is gone from there
+			  */
 };
 
 struct pw_check {
-	struct pw_obj obj; /* key: peer SEP node SEP check id; alt: peer SEP node SEP service id SEP check id */
+	struct pw_obj obj; /* key: peer SEP node SEP check id; alt: peer SEP node SEP service id SEP
+			      check id */
 	char *peer;
 	char *node;
 	char *id;
@@ -131,7 +134,7 @@ struct pw_check {
 	char *status; /* passing | warning | critical | maintenance (imported) */
 	char *notes;
 	char *output;
-	char *service_id;   /* "": a check of the node */
+	char *service_id; /* "": a check of the node */
 	char *service_name;
 	struct pw_strv service_tags;
 	char *type; /* "", ttl, tcp */
@@ -157,9 +160,23 @@ struct pw_config_entry {
 };
 
 /* Decoded config entries (see catalog/config_entry.h). */
-struct pw_export_consumer { char *peer; char *partition; char *sameness_group; };
-struct pw_exported_service { char *name; char *ns; struct pw_list consumers; };
-struct pw_exported_services { char *kind; char *name; char *partition; struct pw_list services; struct pw_map meta; };
+struct pw_export_consumer {
+	char *peer;
+	char *partition;
+	char *sameness_group;
+};
+struct pw_exported_service {
+	char *name;
+	char *ns;
+	struct pw_list consumers;
+};
+struct pw_exported_services {
+	char *kind;
+	char *name;
+	char *partition;
+	struct pw_list services;
+	struct pw_map meta;
+};
 struct pw_intention_source {
 	char *name;
 	char *peer;
