@@ -4,7 +4,7 @@
 #include "../base/err.h"
 #include "../base/json.h"
 #include "../base/str.h"
-#include "http.h"
+#include "http_private.h"
 #include <stdio.h>
 
 #define CLI_FILE_MAX_BYTES (3 * 1024 * 1024)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "http.h"
+#include "http_private.h"
 #include "../base/addr.h"
 #include "../base/time.h"
 #include <netdb.h>

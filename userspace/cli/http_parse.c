@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "http.h"
+#include "http_private.h"
 #include <string.h>
 #include <strings.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef PW_CLI_HTTP_H
-#define PW_CLI_HTTP_H
+#ifndef PW_CLI_HTTP_PRIVATE_H
+#define PW_CLI_HTTP_PRIVATE_H
 /*
  * A blocking HTTP/1.1 client for one request at a time, over TCP or a unix socket, and the parser
  * of its answers. I1 No answer is held beyond HTTP_MAX_BODY_BYTES, and no call outlives
