@@ -6,14 +6,19 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 export PW_LAB=${PW_LAB:-conf}
 scenarios=("$@")
-[ ${#scenarios[@]} -gt 0 ] || scenarios=(peering catalog intentions)
+[ ${#scenarios[@]} -gt 0 ] || scenarios=(peering catalog intentions cli)
 command -v python3 >/dev/null || { echo "SKIP conformance: python3 is missing"; echo "conformance: 0 passed, 0 failed"; exit 0; }
 trap 'scripts/lab.sh down >/dev/null 2>&1 || true' EXIT
 passed=0 failed=0
 for s in "${scenarios[@]}"; do
 	scripts/lab.sh up >/dev/null
 	eval "$(scripts/lab.sh env)"
-	out=$(PYTHONDONTWRITEBYTECODE=1 python3 tests/conformance/run.py --east "$EAST_API" --west "$WEST_API" "$s") || true
+	export EAST_API WEST_API PYTHONDONTWRITEBYTECODE=1
+	if [ "$s" = cli ]; then
+		out=$(python3 tests/conformance/cli.py "$PWD/scripts/lab.sh") || true
+	else
+		out=$(python3 tests/conformance/run.py --east "$EAST_API" --west "$WEST_API" "$s") || true
+	fi
 	printf '%s\n' "$out"
 	line=$(grep -E '^conformance: [0-9]+ of [0-9]+ equal' <<<"$out" | tail -n 1)
 	equal=$(sed -nE 's/^conformance: ([0-9]+) of.*/\1/p' <<<"$line")

@@ -70,6 +70,28 @@ static char *entry_path(const char *kind, const char *name)
 	return pw_xasprintf("/v1/config/%s/%s", k, n);
 }
 
+/* The API gives a source's peer last; people are used to reading it beside the name. */
+static void peers_beside_names(json_t *entry)
+{
+	json_t *sources = json_object_get(entry, "Sources"), *source, *value;
+	const char *key;
+	size_t i;
+
+	json_array_foreach(sources, i, source)
+	{
+		json_t *peer = json_object_get(source, "Peer");
+		json_t *ordered;
+
+		if (!peer)
+			continue;
+		ordered = json_object();
+		json_object_set(ordered, "Name", json_object_get(source, "Name"));
+		json_object_set(ordered, "Peer", peer);
+		json_object_foreach(source, key, value) json_object_set(ordered, key, value);
+		json_array_set_new(sources, i, ordered);
+	}
+}
+
 int cli_config_read(struct cli *c)
 {
 	pw_autofree char *path = NULL, *text = NULL;
@@ -86,6 +108,7 @@ int cli_config_read(struct cli *c)
 				err.text);
 	/* A checksum for machines that compare; of no use to a reader. */
 	json_object_del(entry, "Hash");
+	peers_beside_names(entry);
 	text = pw_json_pretty(entry);
 	fprintf(c->out, "%s\n", text);
 	return 0;

@@ -133,6 +133,14 @@ void cli_peering_print(const json_t *p, FILE *to)
 	time_line(to, "Last Heartbeat:    ", pw_json_str(stream, "LastHeartbeat"));
 	time_line(to, "Last Send:         ", pw_json_str(stream, "LastSend"));
 	time_line(to, "Last Receive:      ", pw_json_str(stream, "LastReceive"));
+	/* Ours: why a stream failed last, and on whose side; absent while there was no fault. */
+	if (!pw_str_empty(pw_json_str(stream, "LastError"))) {
+		time_line(to, "Last Error Time:     ", pw_json_str(stream, "LastErrorTime"));
+		line(to,
+		     pw_json_bool(stream, "LastErrorRemote", false) ? "Last Error (theirs): "
+								    : "Last Error (ours):   ",
+		     pw_json_str(stream, "LastError"));
+	}
 	fprintf(to, "\nCreate Index: %lld\n", (long long)pw_json_int(p, "CreateIndex", 0));
 	fprintf(to, "Modify Index: %lld\n\n", (long long)pw_json_int(p, "ModifyIndex", 0));
 }
