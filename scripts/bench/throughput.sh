@@ -68,7 +68,7 @@ J
 base=
 for guard in off tc native; do
 	case $guard in
-	off) block='guard { mode = "off" }  interfaces = []' ;;
+	off) block='guard { mode = "off" }' ;;
 	*) block="guard { mode = \"limit\" }  interfaces = [\"wan0\"]  xdp = \"$guard\"" ;;
 	esac
 	for forwarder in copy splice sockmap; do
