@@ -269,6 +269,11 @@ static void compile_egress(struct pw_compiler *c, struct pw_routing *r)
 			add_egress(c, r, svc, svc->upstreams.items[i]);
 }
 
+static void add_known(void *arg, const char *peer, const char *ip)
+{
+	pw_strv_add(arg, ip);
+}
+
 int pw_compile(struct pw_compiler *c, struct pw_routing **ret_routing,
 	       struct pw_kernel_state *ret_state, struct pw_err *err)
 {
@@ -282,6 +287,8 @@ int pw_compile(struct pw_compiler *c, struct pw_routing **ret_routing,
 	if (c->config->peering.enabled)
 		compile_ingress(c, r);
 	compile_egress(c, r);
+	if (c->peering)
+		pw_peering_each_address(c->peering, add_known, &r->known);
 	pw_compile_kernel(c, r, &state);
 	pw_ids_sweep(c->ids);
 	*ret_state = state;

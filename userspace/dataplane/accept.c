@@ -110,8 +110,20 @@ static void out_of_fds(struct pw_worker *w, struct pw_listener *l)
 		w->rearm_ms = pw_now_mono_ms() + REST_MS;
 }
 
+/* Strangers get half of the handshakes, so that they cannot keep known peers out. */
+static bool pending_full(struct pw_worker *w, bool stranger)
+{
+	uint32_t max = w->d->opt.limits.max_pending_handshakes;
+
+	if (!max)
+		return false;
+	if (atomic_load(&w->d->n_pending) >= max)
+		return true;
+	return stranger && atomic_load(&w->d->n_strangers) >= pw_max(1, max / 2);
+}
+
 static const char *limit_reached(struct pw_worker *w, const struct pw_listener *l,
-				 const struct pw_addr *client)
+				 const struct pw_addr *client, bool stranger)
 {
 	const struct pw_limits *limits = &w->d->opt.limits;
 
@@ -119,8 +131,7 @@ static const char *limit_reached(struct pw_worker *w, const struct pw_listener *
 		return "max_connections";
 	if (!l->gateway)
 		return NULL;
-	if (limits->max_pending_handshakes &&
-	    atomic_load(&w->d->n_pending) >= limits->max_pending_handshakes)
+	if (pending_full(w, stranger))
 		return "max_pending_handshakes";
 	/* Last, because it counts. Local applications are not strangers: they share one address. */
 	if (!pw_sources_add(w->d->sources, client))
@@ -131,7 +142,8 @@ static const char *limit_reached(struct pw_worker *w, const struct pw_listener *
 static void take_fd(struct pw_worker *w, struct pw_listener *l, int fd,
 		    const struct pw_addr *client)
 {
-	const char *limit = limit_reached(w, l, client);
+	bool stranger = l->gateway && !pw_routing_knows(w->routing, client);
+	const char *limit = limit_reached(w, l, client, stranger);
 	struct pw_conn *c;
 
 	if (limit) {
@@ -140,6 +152,7 @@ static void take_fd(struct pw_worker *w, struct pw_listener *l, int fd,
 	}
 	c = pw_conn_new(w, fd, client, l->gateway ? PW_DIRECTION_INBOUND : PW_DIRECTION_OUTBOUND);
 	c->counted_source = l->gateway;
+	c->stranger = stranger;
 	if (l->gateway) {
 		pw_conn_set_pending(c, true);
 		pw_conn_deadline(c, w->d->opt.limits.handshake_timeout_ms);

@@ -39,6 +39,12 @@ void pw_conn_set_pending(struct pw_conn *c, bool pending)
 		atomic_fetch_add(&c->worker->d->n_pending, 1);
 	else
 		atomic_fetch_sub(&c->worker->d->n_pending, 1);
+	if (!c->stranger)
+		return;
+	if (pending)
+		atomic_fetch_add(&c->worker->d->n_strangers, 1);
+	else
+		atomic_fetch_sub(&c->worker->d->n_strangers, 1);
 }
 
 void pw_conn_deadline(struct pw_conn *c, int64_t timeout_ms)

@@ -68,6 +68,7 @@ struct pw_conn {
 	struct pw_timer timer;
 	int64_t started_ms, deadline_ms;
 	bool counted_source, pending;
+	bool stranger; /* no known peer: its pending handshake counts against their share */
 
 	struct pw_routing *routing; /* until the flow is open */
 	const struct pw_ingress *in;
@@ -130,7 +131,7 @@ struct pw_dataplane {
 	struct pw_routing *routing;    /* last one published */
 	struct pw_sources *sources;
 	struct pw_messages *messages;
-	_Atomic uint32_t n_conns, n_pending;
+	_Atomic uint32_t n_conns, n_pending, n_strangers /* of n_pending */;
 	_Atomic bool draining;
 	struct event *drain_timer;
 	void (*drained)(void *arg);

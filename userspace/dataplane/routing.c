@@ -5,8 +5,8 @@
 #include <stdatomic.h>
 #include <string.h>
 
-/* One open hash table for all three kinds of names; the kind is part of the key. */
-enum entry_kind { ENTRY_SNI, ENTRY_LISTENER, ENTRY_EGRESS_ID };
+/* One open hash table for all kinds of names; the kind is part of the key. */
+enum entry_kind { ENTRY_SNI, ENTRY_LISTENER, ENTRY_EGRESS_ID, ENTRY_KNOWN };
 struct index_entry {
 	enum entry_kind kind;
 	char *name;
@@ -104,6 +104,7 @@ void pw_routing_unref(struct pw_routing **pr)
 		egress_free(r->egress[i]);
 	index_free(r->index);
 	pw_policy_unref(&r->policy);
+	pw_strv_clear(&r->known);
 	free(r->ingress);
 	free(r->egress);
 	free(r->control_sni);
@@ -147,7 +148,7 @@ void pw_routing_index(struct pw_routing *r)
 
 	assert(!r->index);
 	x->n_buckets = 16;
-	while (x->n_buckets < r->n_ingress + 2 * r->n_egress)
+	while (x->n_buckets < r->n_ingress + 2 * r->n_egress + r->known.n)
 		x->n_buckets *= 2;
 	x->buckets = pw_xcalloc(x->n_buckets, sizeof(*x->buckets));
 	for (size_t i = 0; i < r->n_ingress; i++)
@@ -158,6 +159,8 @@ void pw_routing_index(struct pw_routing *r)
 		index_put(x, ENTRY_LISTENER, pw_addr_text(&e->bind, text), e);
 		index_put(x, ENTRY_EGRESS_ID, e->id, e);
 	}
+	for (size_t i = 0; i < r->known.n; i++)
+		index_put(x, ENTRY_KNOWN, r->known.items[i], r);
 	r->index = x;
 }
 
@@ -169,6 +172,13 @@ struct pw_ingress *pw_routing_ingress(const struct pw_routing *r, const char *sn
 struct pw_egress *pw_routing_egress_at(const struct pw_routing *r, const char *address)
 {
 	return r ? index_get(r->index, ENTRY_LISTENER, address) : NULL;
+}
+
+bool pw_routing_knows(const struct pw_routing *r, const struct pw_addr *client)
+{
+	char text[PW_ADDR_TEXT];
+
+	return r && index_get(r->index, ENTRY_KNOWN, pw_addr_ip_text(client, text));
 }
 
 struct pw_egress *pw_routing_egress(const struct pw_routing *r, const char *id)

@@ -63,7 +63,9 @@ struct pw_routing {
 	struct pw_egress **egress;
 	size_t n_egress;
 	struct pw_policy *policy;
-	void *index; /* by SNI; made at publish */
+	struct pw_strv
+		known; /* addresses of peers, as pw_addr_ip_text() writes them: no strangers */
+	void *index;   /* by SNI; made at publish */
 };
 struct pw_routing *pw_routing_new(void);
 void pw_routing_add_ingress(struct pw_routing *r, struct pw_ingress *i); /* takes i */
@@ -78,5 +80,6 @@ struct pw_ingress *pw_routing_ingress(const struct pw_routing *r,
 struct pw_egress *
 pw_routing_egress_at(const struct pw_routing *r,
 		     const char *address); /* address: text of bind; NULL: nobody listens there */
+bool pw_routing_knows(const struct pw_routing *r, const struct pw_addr *client);
 struct pw_egress *pw_routing_egress(const struct pw_routing *r, const char *id);
 #endif
