@@ -41,6 +41,10 @@ static void strv_keeps_order_sorts_and_compares(void **state)
 	assert_string_equal(joined, "a-b-c");
 	assert_true(pw_strv_has(&a, "b"));
 	assert_false(pw_strv_has(&a, "d"));
+	for (size_t i = 0; i < a.n; i++)
+		assert_true(pw_strv_has_sorted(&a, a.items[i]));
+	assert_false(pw_strv_has_sorted(&a, "d"));
+	assert_false(pw_strv_has_sorted(&a, ""));
 	pw_strv_clear(&a);
 	pw_strv_clear(&b);
 	pw_autofree char *nothing = pw_strv_join(&a, "-");

@@ -11,10 +11,18 @@ struct seen {
 	struct pw_policy_key key;
 	UT_hash_handle hh;
 };
+/* How many peers a service is exported to, counted from the ingress entries: each is one of them.
+ */
+struct exported {
+	uint32_t service_id;
+	uint32_t peers;
+	UT_hash_handle hh;
+};
 struct build {
 	struct pw_compiler *c;
 	struct pw_kernel_state *out;
 	struct seen *policies;
+	struct exported *exported;
 };
 
 #define GROW(array, n) ((array) = pw_xrealloc((array), ((n) + 1) * sizeof(*(array))))
@@ -126,6 +134,29 @@ static void add_route(struct build *b, uint32_t service_id, uint32_t slot,
 	}
 }
 
+static void count_exports(struct build *b, const struct pw_routing *r)
+{
+	for (size_t i = 0; i < r->n_ingress; i++) {
+		struct exported *e = NULL;
+
+		HASH_FIND(hh, b->exported, &r->ingress[i]->service_id, sizeof(e->service_id), e);
+		if (!e) {
+			e = pw_new0(struct exported);
+			e->service_id = r->ingress[i]->service_id;
+			HASH_ADD(hh, b->exported, service_id, sizeof(e->service_id), e);
+		}
+		e->peers++;
+	}
+}
+
+static uint32_t exports_of(const struct build *b, uint32_t service_id)
+{
+	struct exported *e = NULL;
+
+	HASH_FIND(hh, b->exported, &service_id, sizeof(service_id), e);
+	return e ? e->peers : 0;
+}
+
 /* Instances come in the order of the table's second key, so those of one service are neighbours. */
 static void compile_services(struct build *b)
 {
@@ -142,8 +173,6 @@ static void compile_services(struct build *b)
 		pw_str_fill(key.name, sizeof(key.name), svc->name);
 		pw_str_fill(key.peer, sizeof(key.peer), svc->peer);
 		if (!e || memcmp(&e->key, &key, sizeof(key)) != 0) {
-			pw_cleanup(pw_strv_clear) struct pw_strv peers = { 0 };
-
 			GROW(out->services, out->n_services);
 			e = &out->services[out->n_services++];
 			memset(e, 0, sizeof(*e));
@@ -152,8 +181,7 @@ static void compile_services(struct build *b)
 				pw_ids_get(b->c->ids, pw_str_or_empty(svc->peer), svc->name);
 			e->value.peer_id = pw_ids_get(b->c->ids, pw_str_or_empty(svc->peer), "");
 			if (pw_str_empty(svc->peer)) {
-				pw_exports_peers_of(b->c->store, svc->name, &peers);
-				e->value.exported = (uint32_t)peers.n;
+				e->value.exported = exports_of(b, e->value.service_id);
 				e->value.passthrough =
 					pw_catalog_speaks_mesh(b->c->store, svc->name);
 			}
@@ -209,15 +237,22 @@ void pw_compile_kernel(struct pw_compiler *c, const struct pw_routing *r,
 		       struct pw_kernel_state *ret)
 {
 	struct build b = { .c = c, .out = ret };
+	struct exported *e, *next;
 	struct seen *s, *tmp;
 
 	ret->generation = c->generation;
 	compile_policies(&b, r);
+	count_exports(&b, r);
 	compile_services(&b);
 	compile_guards(&b);
 	HASH_ITER(hh, b.policies, s, tmp)
 	{
 		HASH_DEL(b.policies, s);
 		free(s);
+	}
+	HASH_ITER(hh, b.exported, e, next)
+	{
+		HASH_DEL(b.exported, e);
+		free(e);
 	}
 }

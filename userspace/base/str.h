@@ -25,6 +25,8 @@ struct pw_list {
 void pw_strv_add(struct pw_strv *v, const char *s);
 void pw_strv_sort(struct pw_strv *v);
 bool pw_strv_has(const struct pw_strv *v, const char *s);
+/* The same for a list in the order of pw_strv_sort(). */
+bool pw_strv_has_sorted(const struct pw_strv *v, const char *s);
 bool pw_strv_equal(const struct pw_strv *a, const struct pw_strv *b);
 void pw_strv_copy(struct pw_strv *dst, const struct pw_strv *src); /* dst is cleared first */
 char *pw_strv_join(const struct pw_strv *v, const char *sep);	   /* never NULL */

@@ -38,6 +38,24 @@ bool pw_strv_has(const struct pw_strv *v, const char *s)
 	return false;
 }
 
+bool pw_strv_has_sorted(const struct pw_strv *v, const char *s)
+{
+	size_t low = 0, high = v->n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int order = strcmp(v->items[middle], s);
+
+		if (order == 0)
+			return true;
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return false;
+}
+
 bool pw_strv_equal(const struct pw_strv *a, const struct pw_strv *b)
 {
 	if (a->n != b->n)

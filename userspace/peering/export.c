@@ -165,7 +165,7 @@ void pw_exporter_refresh(struct pw_exporter *e)
 		refresh_entry(e, entry_get(e, names.items[i]), changed);
 	HASH_ITER(hh, e->entries, x, tmp)
 	{
-		if (pw_strv_has(&names, x->name))
+		if (pw_strv_has_sorted(&names, x->name))
 			continue;
 		if (!x->proxy_shown) {
 			entry_free(e, x);
