@@ -11,7 +11,7 @@ packages=(
 	# check and test
 	libcmocka-dev clang-format-14 libclang-rt-14-dev shellcheck
 	# lab and demo
-	iproute2 nftables util-linux procps curl jq openssl python3-minimal
+	iproute2 nftables util-linux procps curl jq openssl python3
 )
 
 missing=()
