@@ -190,6 +190,7 @@ start_holder() {
 		exec 3>&-
 		exec sleep infinity' holder "$STATE/$host.ready" "$CONF_DIR" </dev/null >"$STATE/$host.holder.log" 2>&1 &
 	echo $! >"$STATE/$host.holder"
+	disown # how it ends is no news: down kills it
 }
 
 holder_ready() { [ -s "$STATE/$1.ready" ]; }
