@@ -137,6 +137,27 @@ static void headers_over_the_limit_are_refused(void **state)
 	assert_int_equal(status_with(*state, "Host: localhost\r\n"), 200);
 }
 
+/* A socket that was reset before it is looked at has no peer any more, and still has bytes to be
+ * read: nothing of ours may listen to them then. */
+static void a_client_that_resets_before_it_is_looked_at_harms_nobody(void **state)
+{
+	static const char part[] = "GET /v1/catalog/nodes HTTP/1.1\r\nHost: localhost\r\n";
+	struct fixture *f = *state;
+
+	for (int i = 0; i < 20; i++) {
+		struct linger reset = { .l_onoff = 1 };
+		int fd = client_connect(f);
+
+		assert_int_equal(send(fd, part, sizeof(part) - 1, MSG_NOSIGNAL), sizeof(part) - 1);
+		setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+		close(fd);
+		for (int k = 0; k < 5; k++)
+			turn(f, -1);
+	}
+	assert_int_equal(pw_conns_count(f->api->conns), 0);
+	assert_int_equal(status_with(f, "Host: localhost\r\n"), 200);
+}
+
 /* Every prefix of a request, then the end: nobody is harmed. */
 static void a_truncated_request_is_forgotten(void **state)
 {
@@ -271,6 +292,7 @@ int main(void)
 		with_server(a_slow_request_is_cut),
 		with_server(connections_of_one_source_are_limited),
 		with_server(an_address_in_use_is_named),
+		with_server(a_client_that_resets_before_it_is_looked_at_harms_nobody),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

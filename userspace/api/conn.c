@@ -184,6 +184,9 @@ static void on_adopt(evutil_socket_t fd, short what, void *arg)
 		if (c->fd >= 0)
 			continue;
 		known = conn_identify(c);
+		/* Reset meanwhile; but what it sent before may still be read, without us. */
+		if (!known)
+			evbuffer_remove_cb(bufferevent_get_input(c->bev), on_input, c);
 		bufferevent_decref(c->bev);
 		if (!known) {
 			conn_drop(c);
