@@ -88,6 +88,76 @@ static void an_older_or_impossible_index_does_not_wait(void **state)
 	}
 }
 
+static void put_service(struct fixture *f, int port)
+{
+	pw_autofree char *body = pw_xasprintf("{\"Name\":\"web\",\"Port\":%d}", port);
+
+	expect_answer(f, "PUT", "/v1/agent/service/register", body, 200, "");
+}
+
+static char *hash_of(const struct answer *a)
+{
+	const char *at = strstr(a->text, "X-Consul-ContentHash: ");
+
+	assert_non_null(at);
+	return pw_xstrndup(at + 22, strcspn(at + 22, "\r"));
+}
+
+static int start_hash_query(struct fixture *f, const char *hash)
+{
+	pw_autofree char *target = pw_xasprintf("/v1/agent/service/web?hash=%s&wait=60s", hash);
+	pw_autofree char *text = request_text("GET", target, "");
+	int fd = client_connect(f);
+
+	client_send(f, fd, text, strlen(text));
+	for (int i = 0; i < 20; i++)
+		turn(f, -1);
+	return fd;
+}
+
+static void a_hash_waits_for_another_content(void **state)
+{
+	struct fixture *f = *state;
+	int fd;
+
+	put_service(f, 80);
+	autoanswer before = ask(f, "GET", "/v1/agent/service/web", NULL);
+	pw_autofree char *hash = hash_of(&before);
+	assert_null(strstr(before.text, "X-Consul-Index"));
+	fd = start_hash_query(f, hash);
+	assert_int_equal(f->api->n_blocked, 1);
+	/* the table changes, the service does not */
+	expect_answer(f, "PUT", "/v1/agent/service/register", "{\"Name\":\"other\",\"Port\":1}",
+		      200, "");
+	assert_int_equal(f->api->n_blocked, 1);
+	put_service(f, 81);
+	autoanswer after = client_read(f, fd, false, 5000);
+	close(fd);
+	assert_int_equal(after.status, 200);
+	assert_non_null(strstr(after.body, "\"Port\":81"));
+	/* another hash than the present one does not wait */
+	fd = start_hash_query(f, hash);
+	autoanswer other = client_read(f, fd, false, 5000);
+	close(fd);
+	assert_int_equal(other.status, 200);
+}
+
+static void a_hash_query_is_told_that_its_service_is_gone(void **state)
+{
+	struct fixture *f = *state;
+	int fd;
+
+	put_service(f, 80);
+	autoanswer before = ask(f, "GET", "/v1/agent/service/web", NULL);
+	pw_autofree char *hash = hash_of(&before);
+	fd = start_hash_query(f, hash);
+	assert_int_equal(f->api->n_blocked, 1);
+	expect_answer(f, "PUT", "/v1/agent/service/deregister/web", NULL, 200, "");
+	autoanswer after = client_read(f, fd, false, 5000);
+	close(fd);
+	assert_int_equal(after.status, 404);
+}
+
 static void bad_parameters_are_told_at_once(void **state)
 {
 	expect_answer(*state, "GET", "/v1/catalog/nodes?index=abc", NULL, 400, "Invalid index");
@@ -159,6 +229,8 @@ int main(void)
 		with_server(a_client_that_left_is_forgotten),
 		with_server(too_many_are_refused),
 		with_server(the_server_can_end_under_a_blocked_query),
+		with_server(a_hash_waits_for_another_content),
+		with_server(a_hash_query_is_told_that_its_service_is_gone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

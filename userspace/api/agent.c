@@ -132,18 +132,40 @@ int pw_h_agent_services(struct pw_request *r, struct pw_err *err)
 	return pw_reply_rows(r, rows, err);
 }
 
+#define HASH_LEN 17
+
+static json_t *hashed_json(const struct pw_api *api, const struct pw_service *svc,
+			   char ret_hash[HASH_LEN])
+{
+	json_t *v = pw_agent_service_json(api, svc);
+	pw_autofree char *text = pw_json_dump(v);
+
+	snprintf(ret_hash, HASH_LEN, "%016llx", (unsigned long long)pw_hash64(text, strlen(text)));
+	return v;
+}
+
+/* A service that is gone is a change too: the client learns it at once. */
+bool pw_agent_service_unchanged(const struct pw_request *r)
+{
+	const char *known = pw_request_param(r, "hash");
+	const struct pw_service *svc = own_service(r->api, r->rest);
+	char hash[HASH_LEN];
+
+	if (pw_str_empty(known) || !svc)
+		return false;
+	json_decref(hashed_json(r->api, svc, hash));
+	return pw_streq(known, hash);
+}
+
 int pw_h_agent_service(struct pw_request *r, struct pw_err *err)
 {
 	const struct pw_service *svc = own_service(r->api, r->rest);
-	pw_autofree char *text = NULL;
-	char hash[20];
+	char hash[HASH_LEN];
 	json_t *v;
 
 	if (!svc)
 		return pw_err_set(err, PW_ERR_NOT_FOUND, ENOENT, "unknown service ID: %s", r->rest);
-	v = pw_agent_service_json(r->api, svc);
-	text = pw_json_dump(v);
-	snprintf(hash, sizeof(hash), "%016llx", (unsigned long long)pw_hash64(text, strlen(text)));
+	v = hashed_json(r->api, svc, hash);
 	json_object_set_new(v, "ContentHash", json_string(hash));
 	pw_reply_header(r, "X-Consul-ContentHash", hash);
 	return pw_reply_json(r, 200, v);

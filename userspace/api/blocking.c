@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Blocking queries: a read with ?index=N waits until one of its tables has a greater index, or
- * ?wait is over. I1 r->blocked exactly while r counts in n_blocked and has its timer. I2 Whatever
- * ends the wait, the handler runs once, from the loop.
+ * Blocking queries: a read with ?index=N waits until one of its tables has a greater index, one
+ * with ?hash=H until its content has another hash, or until ?wait is over. I1 r->blocked exactly
+ * while r counts in n_blocked and has its timer. I2 Whatever ends the wait, the handler runs once,
+ * from the loop.
  */
 #include "internal.h"
 #include "../base/uuid.h"
@@ -93,6 +94,8 @@ static bool must_wait(const struct pw_request *r)
 {
 	const struct pw_store *s = r->api->opt.store;
 
+	if (r->route->unchanged)
+		return r->route->unchanged(r);
 	return r->index && r->index >= pw_block_index(s, r->route->tables) &&
 	       r->index <= pw_store_index(s);
 }

@@ -56,6 +56,8 @@ struct pw_route {
 	const char *acl; /* the rule a token needs, "resource:level"; NULL: none */
 	uint32_t tables; /* what a blocking query waits for; 0: it does not block */
 	unsigned flags;
+	/* Reads that wait by ?hash instead of ?index: whether the client has what there is. */
+	bool (*unchanged)(const struct pw_request *r);
 };
 /* The longest match of path. *ret_allow lists the methods of the path ("OPTIONS,GET"); NULL result
  * with a non-empty list: wrong method. */
@@ -173,6 +175,7 @@ json_t *pw_row_health(const struct pw_request *r, const struct pw_service *svc);
 json_t *pw_row_checks(const struct pw_store *s, const struct pw_service *svc);
 bool pw_selection_has_node(const struct pw_selection *sel, const struct pw_node *n);
 json_t *pw_agent_service_json(const struct pw_api *api, const struct pw_service *svc);
+bool pw_agent_service_unchanged(const struct pw_request *r);
 
 /* Handlers, by file. */
 pw_handler pw_h_peerings, pw_h_peering_read, pw_h_peering_delete, pw_h_peering_token,

@@ -231,7 +231,7 @@ static void read_headers(struct pw_request *r)
 {
 	char index[24];
 
-	if (!r->route->tables)
+	if (!r->route->tables || r->route->unchanged)
 		return;
 	snprintf(index, sizeof(index), "%llu",
 		 (unsigned long long)pw_block_index(r->api->opt.store, r->route->tables));
