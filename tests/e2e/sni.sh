@@ -56,7 +56,8 @@ test_a_promise_of_a_large_hello_is_refused_at_once() {
 	before=$(refusals west hello_too_big)
 	# A handshake record whose ClientHello claims 200,000 bytes.
 	printf '\x16\x03\x01\x40\x00\x01\x03\x0d\x40\x03\x03' >"$OUT/large"
-	on gw-east timeout 3 socat -u "OPEN:$OUT/large" "TCP:$WEST_WAN:$PORT" || true
+	# shellcheck disable=SC2016
+	on gw-east timeout 3 bash -c 'cat "$1" >"/dev/tcp/$2/$3"' large "$OUT/large" "$WEST_WAN" "$PORT" || true
 	wait_until 2 "hello_too_big is counted" refused_more west hello_too_big "$before"
 }
 
