@@ -69,6 +69,58 @@ static void nothing_is_sent_before_it_is_subscribed_to(void **state)
 	assert_int_equal(fake_count(f, PAYLOAD(RESPONSE)), 2);
 }
 
+/* A peer that makes us answer and does not read: what waits for it is bounded in bytes too. */
+static void answers_that_nobody_reads_are_bounded(void **state)
+{
+	pw_autofree char *nonce = pw_xcalloc(257, 1);
+	pw_autofree char *long_nonce = pw_xcalloc(2000, 1);
+	PW_PB(Peerstream, ExportedServiceList)
+	list = PW_PB_INIT(PEERSTREAM, EXPORTED_SERVICE_LIST);
+	int sent = 0;
+
+	memset(nonce, 'n', 256);
+	memset(long_nonce, 'n', 1999);
+	f->budget = 0;
+	for (; !f->ended && sent < 5000; sent++)
+		fake_response(f, nonce, PW_RESOURCE_LIST, "exported-service-list", &list);
+	assert_true(f->ended);
+	assert_int_equal(f->end_code, PW_GRPC_RESOURCE_EXHAUSTED);
+	assert_true(sent <= 4096);
+
+	struct fake *g = fake_new(&c, "north", NULL);
+	fake_response(g, long_nonce, PW_RESOURCE_LIST, "exported-service-list", &list);
+	assert_true(g->ended);
+	assert_int_equal(g->end_code, PW_GRPC_INVALID_ARGUMENT);
+	fake_free(g);
+}
+
+static void an_end_without_a_reason_is_no_alarm_for_two_seconds(void **state)
+{
+	struct pw_link *l = f->link;
+
+	pw_stream_interrupted(l->stream);
+	pw_stream_lost(l->stream, /*remote=*/true, "the connection was closed");
+	assert_int_equal(cluster_state(&c, "west"), PW_PEERING_ACTIVE);
+	SPIN(1500);
+	assert_int_equal(cluster_state(&c, "west"), PW_PEERING_ACTIVE);
+	uint64_t index = pw_store_table_index(c.store, PW_T_PEERING);
+	assert_true(WAIT(1000, cluster_state(&c, "west") == PW_PEERING_FAILING));
+	/* who waits for the state is told */
+	assert_true(WAIT(200, pw_store_table_index(c.store, PW_T_PEERING) > index));
+}
+
+static void a_reason_ends_the_calm(void **state)
+{
+	struct pw_link *l = f->link;
+
+	pw_stream_interrupted(l->stream);
+	pw_stream_lost(l->stream, /*remote=*/true, "the connection was closed");
+	assert_int_equal(cluster_state(&c, "west"), PW_PEERING_ACTIVE);
+	pw_stream_new(l, "0d9a2c6e-9a0f-4a36-9d0c-7c1c6d0f9b21", &fake_ops, f);
+	pw_stream_lost(l->stream, /*remote=*/true, "invalid peering stream secret");
+	assert_int_equal(cluster_state(&c, "west"), PW_PEERING_FAILING);
+}
+
 static void an_unknown_url_ends_the_stream(void **state)
 {
 	fake_request(f, "type.googleapis.com/fake.Thing", "", 0);
@@ -261,6 +313,9 @@ int main(void)
 		T(terminated_removes_what_was_imported_and_keeps_the_row),
 		T(heartbeats_go_before_resources_when_the_peer_reads_slowly),
 		T(a_peer_that_never_reads_its_answers_is_ended),
+		T(answers_that_nobody_reads_are_bounded),
+		T(an_end_without_a_reason_is_no_alarm_for_two_seconds),
+		T(a_reason_ends_the_calm),
 	};
 
 	return cmocka_run_group_tests_name("peering_stream", tests, NULL, NULL);

@@ -127,6 +127,8 @@ static void call_end(void *arg, struct pw_call *call, const struct pw_grpc_statu
 			pw_xasprintf("stream ended unexpectedly: %s",
 				     *st->message ? st->message : "the connection was closed");
 
+		if (pw_is_interruption(st))
+			pw_stream_interrupted(s);
 		pw_stream_lost(s, /*remote=*/!st->transport, text);
 	}
 	call_free(c);
@@ -312,9 +314,10 @@ static void stream_half_close(void *arg, struct pw_call *call)
 {
 	struct pw_accept_call *c = arg;
 
-	if (c->stream)
+	if (c->stream) {
+		pw_stream_interrupted(c->stream);
 		pw_stream_end(c->stream, PW_GRPC_UNKNOWN, "stream ended unexpectedly");
-	else
+	} else
 		finish(c, PW_GRPC_UNKNOWN, "EOF");
 }
 

@@ -240,6 +240,8 @@ static void on_end(void *arg, struct pw_call *call, const struct pw_grpc_status 
 				    pw_str_or_empty(c->refusal));
 	schedule(d, next_delay_ms(d, st->code, lived_ms(c)));
 	linger(c, 0);
+	if (pw_is_interruption(st))
+		pw_stream_interrupted(s);
 	pw_stream_lost(s, /*remote=*/!st->transport, text);
 }
 

@@ -74,6 +74,8 @@ static void link_free(struct pw_link *l)
 	pw_exchange_free(&l->exchange);
 	if (l->cleanup)
 		event_free(l->cleanup);
+	if (l->calm_over)
+		event_free(l->calm_over);
 	HASH_DEL(l->mgr->links, l);
 	pw_strv_clear(&l->imported);
 	pw_strv_clear(&l->exported);

@@ -35,6 +35,7 @@
 #define PW_STRANGER_BYTES     (16 * 1024)
 #define PW_STRANGER_MS	      10000
 #define PW_STRANGER_STREAMS   8
+#define PW_CALM_MS	      2000 /* how long an interrupted stream may stay away before it is a fault */
 #define PW_STRANGERS_MAX \
 	256 /* connections that have not proved themselves, from unknown addresses */
 
@@ -61,6 +62,10 @@ struct pw_link {
 	/* what the status shows */
 	bool tracked;
 	bool failed; /* the last stream, or attempt at one, ended with an error */
+	/* An active stream broke off without anybody saying why: until then another one may come.
+	 */
+	int64_t calm_until_ms;
+	struct event *calm_over;
 	struct pw_strv imported, exported;
 	int64_t last_heartbeat_ns, last_receive_ns, last_send_ns;
 	char *last_error;
@@ -131,6 +136,10 @@ void pw_link_cleanup_start(struct pw_link *l);
  */
 /* Compares what is shown now with what was, and fires blocking queries. */
 void pw_link_changed(struct pw_link *l);
+/* Nobody named a fault: the connection broke, the other side stops, or its leader is elsewhere. */
+bool pw_is_interruption(const struct pw_grpc_status *st);
+/* The active stream broke off: no alarm for PW_CALM_MS. */
+void pw_link_calm(struct pw_link *l);
 /* An end or a fault: remembered for `peering read`, logged once by the caller. */
 void pw_link_error(struct pw_link *l, bool remote, const char *fmt, ...) pw_printf(3, 4);
 

@@ -13,6 +13,8 @@ static enum pw_peering_state link_state(const struct pw_link *l, const struct pw
 		return p->state;
 	if (l->stream && pw_stream_active(l->stream))
 		return PW_PEERING_ACTIVE;
+	if (pw_now_mono_ms() < l->calm_until_ms)
+		return PW_PEERING_ACTIVE;
 	if (l->failed)
 		return PW_PEERING_FAILING;
 	return p->state;
@@ -32,6 +34,28 @@ void pw_link_changed(struct pw_link *l)
 		    pw_peering_state_name(l->shown), NULL);
 	l->shown = now;
 	pw_store_touch(l->mgr->store, PW_T_PEERING);
+}
+
+bool pw_is_interruption(const struct pw_grpc_status *st)
+{
+	return st->code == PW_GRPC_OK || st->code == PW_GRPC_CANCELLED ||
+	       st->code == PW_GRPC_UNAVAILABLE || st->code == PW_GRPC_FAILED_PRECONDITION;
+}
+
+static void on_calm_over(evutil_socket_t fd, short what, void *arg)
+{
+	pw_link_changed(arg);
+}
+
+void pw_link_calm(struct pw_link *l)
+{
+	struct timeval tv = { (PW_CALM_MS + 10) / 1000, (PW_CALM_MS + 10) % 1000 * 1000 };
+
+	if (!l->calm_over)
+		l->calm_over = evtimer_new(l->mgr->base, on_calm_over, l);
+	if (!l->calm_over || evtimer_add(l->calm_over, &tv) < 0)
+		return;
+	l->calm_until_ms = pw_now_mono_ms() + PW_CALM_MS;
 }
 
 void pw_link_error(struct pw_link *l, bool remote, const char *fmt, ...)

@@ -4,10 +4,13 @@
 #include "../base/log.h"
 
 #include <assert.h>
+#include <openssl/crypto.h>
 #include <string.h>
 
 #define PUMP_BURST     64   /* resources sent before others of the loop have a turn */
-#define CONTROL_MAX    4096 /* acknowledgements that wait because the peer does not read */
+#define CONTROL_MAX    4096 /* acknowledgements that wait because the peer does not read … */
+#define CONTROL_BYTES  (1024 * 1024)
+#define ENVELOPE_MAX   256 /* of a nonce and a URL, which we have to say back */
 #define BATCH_MESSAGES 256
 #define BATCH_BYTES    PW_MESSAGE_MAX_BYTES
 #define TYPE_PREFIX    "type.googleapis.com/hashicorp.consul.internal."
@@ -32,6 +35,7 @@ struct pw_stream {
 
 	int64_t last_heard_ms;
 	bool heard;
+	bool interrupted;
 	struct event *heartbeat; /* sends ours */
 	struct event *silence;	 /* fires when nothing came for too long */
 
@@ -39,7 +43,7 @@ struct pw_stream {
 	uint32_t nonce;
 	struct pw_exporter *exporter;
 	struct frame_list control; /* heartbeats, subscriptions, acknowledgements */
-	size_t n_control;
+	size_t n_control, control_bytes;
 	struct frame *held; /* a resource that did not fit */
 	struct event *pump;
 
@@ -112,13 +116,20 @@ struct pw_stream *pw_stream_new(struct pw_link *l, const char *remote_id,
 	return s;
 }
 
+/* An Open holds the stream's secret. */
+static void frame_free(struct frame *f)
+{
+	OPENSSL_cleanse(f->data, f->len);
+	free(f);
+}
+
 static void frame_list_clear(struct frame_list *list)
 {
 	while (!STAILQ_EMPTY(list)) {
 		struct frame *f = STAILQ_FIRST(list);
 
 		STAILQ_REMOVE_HEAD(list, next);
-		free(f);
+		frame_free(f);
 	}
 }
 
@@ -142,9 +153,11 @@ static void stream_free(struct pw_stream *s)
 	free(s);
 }
 
-static void set_fault(struct pw_link *l, bool remote, const char *text)
+static void set_fault(struct pw_link *l, bool remote, bool interrupted, const char *text)
 {
 	l->failed = true;
+	if (!interrupted)
+		l->calm_until_ms = 0;
 	pw_link_error(l, remote, "%s", text);
 	pw_log_warn("stream.ended", "peer", l->name, "error", text, "from", remote ? "peer" : "us",
 		    NULL);
@@ -153,9 +166,10 @@ static void set_fault(struct pw_link *l, bool remote, const char *text)
 void pw_stream_lost(struct pw_stream *s, bool remote, const char *text)
 {
 	struct pw_link *l = s->link;
+	bool interrupted = s->interrupted;
 
 	stream_free(s);
-	set_fault(l, remote, text);
+	set_fault(l, remote, interrupted, text);
 	pw_link_changed(l);
 }
 
@@ -164,12 +178,20 @@ void pw_stream_end(struct pw_stream *s, int code, const char *text)
 	struct pw_link *l = s->link;
 	const struct pw_stream_ops *ops = s->ops;
 	void *arg = s->arg;
+	bool interrupted = s->interrupted;
 
 	stream_free(s);
 	ops->end(arg, code, text);
 	if (text)
-		set_fault(l, /*remote=*/false, text);
+		set_fault(l, /*remote=*/false, interrupted, text);
 	pw_link_changed(l);
+}
+
+void pw_stream_interrupted(struct pw_stream *s)
+{
+	s->interrupted = true;
+	if (pw_stream_active(s))
+		pw_link_calm(s->link);
 }
 
 bool pw_stream_active(const struct pw_stream *s)
@@ -195,6 +217,7 @@ static void queue_control(struct pw_stream *s, const Message *m)
 
 	STAILQ_INSERT_TAIL(&s->control, f, next);
 	s->n_control++;
+	s->control_bytes += f->len;
 	arm(s->pump, 0);
 }
 
@@ -301,7 +324,8 @@ static int send_control(struct pw_stream *s)
 			return r;
 		STAILQ_REMOVE_HEAD(&s->control, next);
 		s->n_control--;
-		free(f);
+		s->control_bytes -= f->len;
+		frame_free(f);
 	}
 	return 0;
 }
@@ -414,7 +438,7 @@ void pw_stream_terminate(struct pw_stream *s)
 
 static void end_bad(struct pw_stream *s, const char *fmt, const char *arg)
 {
-	pw_autofree char *text = pw_xasprintf("%s%s", fmt, arg);
+	pw_autofree char *text = pw_xasprintf("%s%.256s", fmt, arg);
 
 	pw_stream_end(s, PW_GRPC_INVALID_ARGUMENT, text);
 }
@@ -541,8 +565,13 @@ static void check_response(struct pw_stream *s, struct pw_incoming *in, const Re
 
 static void receive_response(struct pw_stream *s, const Response *resp, size_t len)
 {
-	struct pw_incoming *in = pw_new0(struct pw_incoming);
+	struct pw_incoming *in;
 
+	if (strlen(resp->nonce) > ENVELOPE_MAX || strlen(resp->resource_url) > ENVELOPE_MAX) {
+		end_bad(s, "received response with too long a nonce or resource URL", "");
+		return;
+	}
+	in = pw_new0(struct pw_incoming);
 	in->nonce = pw_xstrdup(resp->nonce);
 	in->id = pw_xstrdup(resp->resource_id);
 	check_response(s, in, resp);
@@ -598,10 +627,13 @@ static void receive_terminated(struct pw_stream *s)
 	struct pw_link *l = s->link;
 	struct pw_err err = PW_ERR_INIT;
 
-	if (pw_link_terminated(l, &err) < 0)
+	if (pw_link_terminated(l, &err) < 0) {
+		/* not stored, so not over: the peer says it again to who comes again */
 		pw_log_error("peering.terminate_failed", "peer", l->name, "error", err.text, NULL);
-	else
-		pw_log_info("peering.terminated", "peer", l->name, "id", l->id, NULL);
+		pw_stream_end(s, PW_GRPC_INTERNAL, "the end of the peering could not be stored");
+		return;
+	}
+	pw_log_info("peering.terminated", "peer", l->name, "id", l->id, NULL);
 	pw_strv_clear(&l->imported);
 	pw_strv_clear(&l->exported);
 	pw_stream_end(s, PW_GRPC_OK, /*text=*/NULL);
@@ -617,7 +649,7 @@ void pw_stream_receive(struct pw_stream *s, const uint8_t *data, size_t len)
 			      "grpc: failed to unmarshal the received message");
 		return;
 	}
-	if (s->n_control > CONTROL_MAX) {
+	if (s->n_control > CONTROL_MAX || s->control_bytes > CONTROL_BYTES) {
 		pw_stream_end(s, PW_GRPC_RESOURCE_EXHAUSTED,
 			      "the peer sends, and does not read what it is answered");
 		return;

@@ -45,6 +45,9 @@ void pw_stream_receive(struct pw_stream *s, const uint8_t *data, size_t len);
 /* The peer ended its direction, or the transport is gone: frees the stream, calls no ops. remote:
  * the text came from the peer. */
 void pw_stream_lost(struct pw_stream *s, bool remote, const char *text);
+/* The end that is told next was given no reason: another stream may follow at once, so it is no
+ * alarm yet. Without this, what ends a stream is a fault. */
+void pw_stream_interrupted(struct pw_stream *s);
 /* Frees the stream, tells the transport. text NULL: no fault. */
 void pw_stream_end(struct pw_stream *s, int code, const char *text);
 /* The peering was deleted here: says so and ends. */
