@@ -310,6 +310,43 @@ static void a_new_token_under_the_same_names_replaces_the_secret(void **state)
 	assert_true(pw_str_empty(s->stream_pending) && pw_str_empty(s->establishment));
 }
 
+/* Neither side may raise an alarm while the stream is swapped for one with the new secret. */
+static void a_new_token_over_a_living_peering_raises_no_alarm(void **state)
+{
+	pw_autofree char *token = NULL;
+	bool alarm = false;
+
+	join();
+	token = cluster_token(&west, "east");
+	assert_int_equal(cluster_establish(&east, "west", token, false).code, 0);
+	(void)WAIT(1500, (alarm |= cluster_state(&west, "east") == PW_PEERING_FAILING ||
+				   cluster_state(&east, "west") == PW_PEERING_FAILING));
+	assert_false(alarm);
+	assert_int_equal(cluster_state(&east, "west"), PW_PEERING_ACTIVE);
+	assert_int_equal(cluster_state(&west, "east"), PW_PEERING_ACTIVE);
+}
+
+/* The exchange that was kept for an unreachable peer must not come back with its older token, be
+ * refused, and take the secret of the stream that lives. */
+static void a_kept_token_is_forgotten_when_another_one_succeeds(void **state)
+{
+	pw_autofree char *first = cluster_token(&west, "east");
+	pw_autofree char *second = cluster_token(&west, "east");
+	const struct pw_peering_secret *s;
+
+	evconnlistener_free(west.listener);
+	west.listener = NULL;
+	assert_int_equal(cluster_establish(&east, "west", first, true).code, 0);
+	assert_int_equal(cluster_state(&east, "west"), PW_PEERING_PENDING);
+	cluster_listen(&west);
+	assert_int_equal(cluster_establish(&east, "west", second, false).code, 0);
+	SPIN(3000); /* a kept one tries again within two seconds */
+	assert_int_equal(cluster_state(&east, "west"), PW_PEERING_ACTIVE);
+	s = pw_store_get(east.store, PW_T_PEERING_SECRET, pw_peering_get(east.peering, "west")->id);
+	assert_non_null(s);
+	assert_false(pw_str_empty(s->stream_active));
+}
+
 static void the_roots_of_the_bundle_are_kept_for_the_next_dial(void **state)
 {
 	const struct pw_peering *p;
@@ -400,6 +437,8 @@ int main(void)
 		T(deletion_with_the_link_down_is_done_here_at_once),
 		T(both_restart_and_come_back_without_a_token),
 		T(a_new_token_under_the_same_names_replaces_the_secret),
+		T(a_new_token_over_a_living_peering_raises_no_alarm),
+		T(a_kept_token_is_forgotten_when_another_one_succeeds),
 		T(the_roots_of_the_bundle_are_kept_for_the_next_dial),
 		T(a_thousand_services_arrive),
 		T(heartbeats_keep_a_quiet_stream_active_and_silence_ends_it),

@@ -204,6 +204,9 @@ static void succeed(struct pw_exchange *x)
 	known = pw_link_by_id(m, p->id) != NULL;
 	pw_links_sync(m);
 	l = pw_link_by_id(m, p->id);
+	/* one kept for later would try its older token over what lives now */
+	if (l->exchange && l->exchange != x)
+		pw_exchange_free(&l->exchange);
 	pw_log_info("peering.established", "peer", l->name, "id", l->id, "address", x->address,
 		    NULL);
 	if (known)
@@ -257,6 +260,7 @@ static void give_up(struct pw_exchange *x)
 			pw_links_sync(m);
 			p = pw_peering_get(m, name);
 			l = pw_link_by_id(m, p->id);
+			pw_exchange_free(&l->exchange); /* of the token before */
 			pw_exchange_resume(l);
 			pw_link_error(l, /*remote=*/false, "%s", text);
 		}

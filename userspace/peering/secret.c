@@ -89,7 +89,8 @@ int pw_secret_exchange(struct pw_peering_mgr *m, const char *id, const char *sec
 	int r;
 
 	/* one answer for all reasons: a stranger learns nothing about which peerings there are */
-	if (!p || p->state == PW_PEERING_DELETING || !old || !matches(old->establishment, secret))
+	if (!p || p->state == PW_PEERING_DELETING || !pw_str_empty(p->peer_id) || !old ||
+	    !matches(old->establishment, secret))
 		return pw_err_set(err, PW_ERR_DENIED, EACCES,
 				  "invalid peering establishment secret");
 	r = pw_tx_begin(m->store, &tx, err);
