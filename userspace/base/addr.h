@@ -14,15 +14,15 @@ struct pw_addr {
 	} u;
 	socklen_t len;
 };
-int pw_addr_parse(const char *ip, uint16_t port,
-		  struct pw_addr *ret); /* literal IPv4 or IPv6, with or without []; -EINVAL */
+/* literal IPv4 or IPv6, with or without []; -EINVAL */
+int pw_addr_parse(const char *ip, uint16_t port, struct pw_addr *ret);
 int pw_addr_parse_hostport(const char *s, struct pw_addr *ret); /* literal only; -EINVAL */
 /* Splits "host:port", "[v6]:port"; host is not checked to be an IP. port 1..65535. -EINVAL */
 int pw_addr_split(const char *hostport, char **ret_host, uint16_t *ret_port);
-const char *pw_addr_text(const struct pw_addr *a,
-			 char buf[PW_ADDR_TEXT]); /* "1.2.3.4:80", "[::1]:80" */
-const char *pw_addr_ip_text(const struct pw_addr *a,
-			    char buf[PW_ADDR_TEXT]); /* without port; v4-mapped prints as IPv4 */
+/* "1.2.3.4:80", "[::1]:80" */
+const char *pw_addr_text(const struct pw_addr *a, char buf[PW_ADDR_TEXT]);
+/* without port; v4-mapped prints as IPv4 */
+const char *pw_addr_ip_text(const struct pw_addr *a, char buf[PW_ADDR_TEXT]);
 uint16_t pw_addr_port(const struct pw_addr *a);
 bool pw_addr_same_ip(const struct pw_addr *a, const struct pw_addr *b); /* v4-mapped equals IPv4 */
 void pw_addr_to16(const struct pw_addr *a, uint8_t ret[16]);		/* IPv4 as v4-mapped */

@@ -12,10 +12,10 @@ struct pw_buf {
 	size_t size;
 	size_t limit;
 };
-int pw_buf_add(struct pw_buf *b, const void *data,
-	       size_t len); /* -EMSGSIZE: over the limit, nothing added */
-uint8_t *pw_buf_reserve(struct pw_buf *b,
-			size_t len); /* room behind len; NULL: over the limit; then add to b->len */
+/* -EMSGSIZE: over the limit, nothing added */
+int pw_buf_add(struct pw_buf *b, const void *data, size_t len);
+/* room behind len; NULL: over the limit; then add to b->len */
+uint8_t *pw_buf_reserve(struct pw_buf *b, size_t len);
 static inline size_t pw_buf_used(const struct pw_buf *b)
 {
 	return b->len - b->off;

@@ -3,7 +3,7 @@
 #define PW_BASE_SCHEMA_H
 /*
  * C structs described as data, so that one engine decodes, encodes, copies, compares and frees all
- *of them: API bodies, config files, stored rows. A struct lists its fields once:
+ * of them: API bodies, config files, stored rows. A struct lists its fields once:
  *
  *	static const struct pw_field node_fields[] = {
  *		PW_FIELD(struct pw_node, "Node", name, PW_F_STR, 0),
@@ -12,8 +12,8 @@
  *	const struct pw_schema pw_node_schema = PW_SCHEMA("Node", struct pw_node, node_fields);
  *
  * Keys are matched without regard to case and underscores (Consul takes CamelCase and snake_case
- *alike). Fields keep their order when encoded. I1 A zeroed struct is valid. I2 decode writes
- *nothing to *obj on failure. I3 clear leaves a zeroed struct.
+ * alike). Fields keep their order when encoded. I1 A zeroed struct is valid. I2 decode writes
+ * nothing to *obj on failure. I3 clear leaves a zeroed struct.
  */
 #include "err.h"
 #include "json.h"
@@ -89,8 +89,8 @@ int pw_schema_decode(const struct pw_schema *s, const json_t *v, unsigned flags,
 		     struct pw_err *err);
 json_t *pw_schema_encode(const struct pw_schema *s, const void *obj, unsigned flags);
 void pw_schema_clear(const struct pw_schema *s, void *obj);
-void pw_schema_copy(const struct pw_schema *s, void *dst,
-		    const void *src); /* dst is cleared first; deep, hidden fields too */
+/* dst is cleared first; deep, hidden fields too */
+void pw_schema_copy(const struct pw_schema *s, void *dst, const void *src);
 /* Fields of src go to dst, whose own are freed first; src is zeroed. Members that are not fields
  * stay as they are in dst. */
 void pw_schema_move(const struct pw_schema *s, void *dst, void *src);
