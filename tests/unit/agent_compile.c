@@ -57,10 +57,12 @@ static int teardown(void **state)
 {
 	pw_routing_unref(&w.routing);
 	pw_kernel_state_clear(&w.state);
+	pw_compiler_clear(&w.compiler);
 	pw_resolver_free(&w.compiler.resolver);
 	pw_ids_free(&w.compiler.ids);
 	pw_ca_free(&w.ca);
 	pw_store_close(&w.store);
+	event_base_loop(w.base, EVLOOP_NONBLOCK); /* open questions to DNS end here */
 	event_base_free(w.base);
 	libevent_global_shutdown();
 	return 0;
@@ -389,6 +391,77 @@ static void a_denial_of_the_configuration_stands_in_the_guard(void **state)
 	pw_strv_clear(&w.config.gateway.guard.allow);
 }
 
+/* A peer may not fill maps that are also ours: later registrations here would be refused. */
+static void a_peer_cannot_fill_the_maps(void **state)
+{
+	struct pw_err err = PW_ERR_INIT;
+	size_t of_peer = 0, own = 0;
+	struct pw_node *n = pw_new0(struct pw_node);
+	struct pw_tx *tx;
+
+	peered("east", PW_PEERING_PENDING);
+	n->peer = pw_xstrdup("east");
+	n->name = pw_xstrdup("n");
+	n->address = pw_xstrdup("198.51.100.2");
+	put(PW_T_NODE, n);
+	tx = begin();
+	for (int i = 0; i < PW_MAX_SERVICES; i++) {
+		struct pw_service *s = pw_new0(struct pw_service);
+
+		s->peer = pw_xstrdup("east");
+		s->node = pw_xstrdup("n");
+		s->id = pw_xasprintf("s%05d", i);
+		s->name = pw_xstrdup(s->id);
+		s->port = 80;
+		ok(pw_tx_put(tx, PW_T_SERVICE, s, &err), &err);
+	}
+	commit(tx);
+	registered(BILLING);
+	compile();
+	for (size_t i = 0; i < w.state.n_services; i++)
+		*(w.state.services[i].key.peer[0] ? &of_peer : &own) += 1;
+	assert_int_equal(own, 1);
+	assert_int_equal(of_peer, PW_MAX_SERVICES / 2);
+}
+
+static void a_peers_host_names_are_looked_up_only_for_upstreams_and_within_a_limit(void **state)
+{
+	peered("east", PW_PEERING_PENDING);
+	for (int i = 0; i < 100; i++) {
+		pw_autofree char *host = pw_xasprintf("gw-%d.invalid", i);
+
+		imported("east", "billing", host);
+	}
+	compile();
+	assert_int_equal(pw_resolver_names(w.compiler.resolver), 0);
+	agent_service("{\"Name\":\"web\",\"Port\":80,\"Upstreams\":[{\"DestinationName\":"
+		      "\"billing\",\"DestinationPeer\":\"east\",\"LocalBindPort\":9000}]}");
+	compile();
+	assert_int_equal(pw_resolver_names(w.compiler.resolver), 32);
+}
+
+static void a_bundle_is_parsed_once_until_it_changes(void **state)
+{
+	struct pw_trust_bundle *b = pw_new0(struct pw_trust_bundle);
+	struct pw_trust *before;
+
+	peered("east", PW_PEERING_PENDING);
+	bundle_of("east");
+	registered(BILLING);
+	configured(EXPORT_BILLING);
+	compile();
+	before = pw_trust_ref(w.routing->ingress[0]->trust);
+	compile();
+	assert_ptr_equal(w.routing->ingress[0]->trust, before);
+	b->peer = pw_xstrdup("east");
+	b->trust_domain = pw_xstrdup("bbbbbbbb-0000-4000-8000-000000000000.consul");
+	pw_ca_root_pems(w.ca, &b->root_pems);
+	put(PW_T_TRUST_BUNDLE, b);
+	compile();
+	assert_ptr_not_equal(w.routing->ingress[0]->trust, before);
+	pw_trust_unref(&before);
+}
+
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -403,6 +476,9 @@ int main(void)
 		T(a_local_upstream_is_plain_and_has_its_verdict_in_the_map),
 		T(equal_names_here_and_at_a_peer_have_different_ids),
 		T(a_denial_of_the_configuration_stands_in_the_guard),
+		T(a_peer_cannot_fill_the_maps),
+		T(a_peers_host_names_are_looked_up_only_for_upstreams_and_within_a_limit),
+		T(a_bundle_is_parsed_once_until_it_changes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -189,7 +189,7 @@ static int open_kernel(struct agent *a, struct pw_err *err)
 			   .gateway_port = (uint16_t)c->ports.gateway,
 			   .syn_per_second =
 				   (uint32_t)c->gateway.guard.new_connections_per_second },
-		.credit_bytes = 1024 * 1024,
+		.credit_bytes = c->limits.buffer_bytes,
 		.sockmap = pw_strv_has(&c->gateway.forwarders, "sockmap"),
 	};
 	static const char *const none[] = { NULL };
@@ -353,6 +353,7 @@ static void agent_close(struct agent *a)
 		pw_apply_set_dataplane(a->apply, NULL);
 	pw_dataplane_free(&a->dataplane);
 	pw_apply_free(&a->apply);
+	pw_compiler_clear(&a->compiler);
 	pw_resolver_free(&a->compiler.resolver);
 	pw_ids_free(&a->compiler.ids);
 	pw_kernel_close(&a->kernel);

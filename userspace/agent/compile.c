@@ -7,6 +7,8 @@
 #include <string.h>
 
 #define MAX_ADDRS_PER_NAME 16
+/* Host names of a peer's gateways, an upstream: each is looked up again and again. */
+#define MAX_FOREIGN_NAMES 32
 
 bool pw_peering_is_live(const struct pw_peering *p)
 {
@@ -15,7 +17,8 @@ bool pw_peering_is_live(const struct pw_peering *p)
 
 struct endpoints {
 	struct pw_compiler *c;
-	bool foreign; /* addresses come from a peer: some must not be dialed */
+	bool foreign;	/* addresses come from a peer: some must not be dialed */
+	unsigned names; /* of those, how many are host names */
 	struct pw_endpoint *items;
 	size_t n;
 };
@@ -24,7 +27,8 @@ static void endpoint_add(struct endpoints *e, const struct pw_addr *addr, int64_
 			 bool unhealthy)
 {
 	/* A peer that names our loopback or link-local addresses would make us attack ourselves. */
-	if (e->foreign && !e->c->config->dev && (pw_addr_is_special(addr) || pw_addr_is_own(addr)))
+	if (e->foreign && !e->c->config->dev &&
+	    (pw_addr_is_special(addr) || pw_own_addrs_has(&e->c->own, addr)))
 		return;
 	e->items = pw_xrealloc(e->items, (e->n + 1) * sizeof(*e->items));
 	e->items[e->n++] = (struct pw_endpoint){
@@ -72,6 +76,9 @@ static bool endpoint_of_instance(void *arg, const struct pw_service *svc)
 			  : pw_catalog_instance_address(e->c->store, svc);
 	if (!host || port < 1 || port > 65535)
 		return true;
+	if (e->foreign && pw_addr_parse(host, (uint16_t)port, addrs) < 0 &&
+	    ++e->names > MAX_FOREIGN_NAMES)
+		return true;
 	n = pw_resolver_get(e->c->resolver, host, (uint16_t)port, addrs, ARRAY_SIZE(addrs));
 	for (size_t i = 0; i < n; i++)
 		endpoint_add(e, &addrs[i],
@@ -84,17 +91,6 @@ static bool endpoint_of_instance(void *arg, const struct pw_service *svc)
 static bool plain_endpoint(void *arg, const struct pw_service *svc)
 {
 	return pw_str_empty(svc->kind) ? endpoint_of_instance(arg, svc) : true;
-}
-
-static struct pw_trust *trust_of(struct pw_compiler *c, const char *peer)
-{
-	const struct pw_trust_bundle *b = pw_store_get(c->store, PW_T_TRUST_BUNDLE, peer);
-	struct pw_trust *trust = NULL;
-	struct pw_err err = PW_ERR_INIT;
-
-	if (b && pw_trust_new(&trust, b->trust_domain, &b->root_pems, &err) < 0)
-		pw_log_warn("compile.trust", "peer", peer, "error", err.text, NULL);
-	return trust;
 }
 
 static struct pw_identity *leaf_of(struct pw_compiler *c, const char *service)
@@ -143,7 +139,7 @@ static void compile_ingress(struct pw_compiler *c, struct pw_routing *r)
 
 		if (!pw_peering_is_live(p))
 			continue;
-		trust = trust_of(c, p->name);
+		trust = pw_compile_trust(c, p->name);
 		pw_exports_for_peer(c->store, p->name, &names);
 		for (size_t i = 0; i < names.n; i++)
 			add_ingress(c, r, p->name, names.items[i], trust);
@@ -194,7 +190,7 @@ static void fill_peer_upstream(struct pw_compiler *c, struct pw_egress *e)
 	e->destination_id = pw_ids_get(c->ids, e->peer, e->destination);
 	if (!p || !pw_peering_is_live(p))
 		return;
-	e->trust = trust_of(c, e->peer);
+	e->trust = pw_compile_trust(c, e->peer);
 	e->identity = leaf_of(c, e->source);
 	pw_catalog_each_connect(c->store, e->peer, e->destination, take_peer_meta, e);
 	pw_catalog_each_connect(c->store, e->peer, e->destination, endpoint_of_instance, &found);

@@ -9,6 +9,7 @@
 #include "../ca/ca.h"
 #include "../dataplane/dataplane.h"
 #include "../kernel/kernel.h"
+#include "../peering/own.h"
 #include "../peering/peering.h"
 #include "config.h"
 #include "ids.h"
@@ -23,8 +24,12 @@ struct pw_compiler {
 	struct pw_peering_mgr *peering; /* NULL until it is there: then no guard entries of peers */
 	struct pw_policy_defaults defaults;
 	uint64_t generation;
+	struct pw_own_addrs own;
+	struct pw_trust_cache *trusts; /* by peer, until its bundle changes */
+	bool full[2];		       /* services, guard: that peers do not fit was said already */
 };
 /* Both are new; entries that cannot be made (a leaf that fails) are left out and logged. */
 int pw_compile(struct pw_compiler *c, struct pw_routing **ret_routing,
 	       struct pw_kernel_state *ret_state, struct pw_err *err);
+void pw_compiler_clear(struct pw_compiler *c); /* what it keeps from one compilation to the next */
 #endif

@@ -14,7 +14,7 @@
 #define FORGET_MS  600000
 
 struct name {
-	struct pw_resolver *owner;
+	struct pw_resolver *owner; /* NULL: gone; the answer that is still to come frees the name */
 	char *host;
 	struct pw_addr addrs[MAX_ADDRS];
 	size_t n;
@@ -31,7 +31,6 @@ struct pw_resolver {
 	struct name *names;
 	void (*changed)(void *arg);
 	void *arg;
-	bool closing;
 };
 
 static void name_free(struct pw_resolver *r, struct name *n)
@@ -60,6 +59,13 @@ static void on_answer(int result, struct evutil_addrinfo *res, void *arg)
 
 	n->asking = false;
 	n->request = NULL;
+	if (!r) {
+		if (res)
+			evutil_freeaddrinfo(res);
+		free(n->host);
+		free(n);
+		return;
+	}
 	for (struct evutil_addrinfo *a = res; a && count < MAX_ADDRS; a = a->ai_next) {
 		if (a->ai_addrlen > sizeof(addrs[0].u))
 			continue;
@@ -68,8 +74,6 @@ static void on_answer(int result, struct evutil_addrinfo *res, void *arg)
 	}
 	if (res)
 		evutil_freeaddrinfo(res);
-	if (r->closing)
-		return;
 	if (result || !count) {
 		pw_log_warn("resolve.failed", "name", n->host, "error", evutil_gai_strerror(result),
 			    NULL);
@@ -141,15 +145,20 @@ void pw_resolver_free(struct pw_resolver **rp)
 	if (!r)
 		return;
 	*rp = NULL;
-	r->closing = true;
 	if (r->timer)
 		event_free(r->timer);
-	/* Answers every open question with a failure first, so that no callback outlives its name.
-	 */
+	HASH_ITER(hh, r->names, n, tmp)
+	{
+		if (!n->asking) {
+			name_free(r, n);
+			continue;
+		}
+		HASH_DEL(r->names, n);
+		n->owner = NULL;
+	}
+	/* Open questions fail now, and say so when the loop turns. */
 	if (r->dns)
 		evdns_base_free(r->dns, /* fail_requests= */ 1);
-	HASH_ITER(hh, r->names, n, tmp)
-	name_free(r, n);
 	free(r);
 }
 
@@ -184,4 +193,9 @@ size_t pw_resolver_get(struct pw_resolver *r, const char *host, uint16_t port, s
 			ret[i].u.in.sin_port = htons(port);
 	}
 	return count;
+}
+
+size_t pw_resolver_names(const struct pw_resolver *r)
+{
+	return HASH_COUNT(r->names);
 }

@@ -18,4 +18,5 @@ void pw_resolver_free(struct pw_resolver **r);
  * Limit: 4096 names. */
 size_t pw_resolver_get(struct pw_resolver *r, const char *host, uint16_t port, struct pw_addr *ret,
 		       size_t max);
+size_t pw_resolver_names(const struct pw_resolver *r); /* that are looked up again and again */
 #endif

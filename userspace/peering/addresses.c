@@ -15,14 +15,14 @@ void pw_server_addresses(const struct pw_peering_mgr *m, struct pw_strv *ret)
 }
 
 /* Never special, never our own: a peer must not open the guard to those. */
-static bool may_be_peers(const struct pw_addr *a)
+static bool may_be_peers(struct pw_peering_mgr *m, const struct pw_addr *a)
 {
-	return !pw_addr_is_special(a) && !pw_addr_is_own(a);
+	return !pw_addr_is_special(a) && !pw_own_addrs_has(&m->own, a);
 }
 
 void pw_link_saw(struct pw_link *l, const struct pw_addr *a)
 {
-	if (!a || a->len == 0 || !may_be_peers(a))
+	if (!a || a->len == 0 || !may_be_peers(l->mgr, a))
 		return;
 	for (size_t i = 0; i < l->n_seen; i++)
 		if (pw_addr_same_ip(&l->seen[i], a))
@@ -37,13 +37,14 @@ void pw_link_saw(struct pw_link *l, const struct pw_addr *a)
 
 /* The set of one peer while it is collected. */
 struct set {
+	struct pw_peering_mgr *mgr;
 	struct pw_addr items[PW_PEER_ADDRESSES_MAX];
 	size_t n;
 };
 
 static void set_add(struct set *s, const struct pw_addr *a)
 {
-	if (s->n == ARRAY_SIZE(s->items) || !may_be_peers(a))
+	if (s->n == ARRAY_SIZE(s->items) || !may_be_peers(s->mgr, a))
 		return;
 	for (size_t i = 0; i < s->n; i++)
 		if (pw_addr_same_ip(&s->items[i], a))
@@ -94,6 +95,7 @@ static void collect(const struct pw_link *l, struct set *s)
 {
 	const struct pw_peering *p = pw_link_row(l);
 
+	s->mgr = l->mgr;
 	s->n = 0;
 	if (!p || p->state == PW_PEERING_DELETING || p->state == PW_PEERING_TERMINATED)
 		return;

@@ -248,6 +248,7 @@ void pw_peering_mgr_free(struct pw_peering_mgr **mp)
 	pw_accept_free(m);
 	if (m->work)
 		event_free(m->work);
+	pw_own_addrs_clear(&m->own);
 	free(m->server_name);
 	free(m->advertise_host);
 	free(m->node_name);

@@ -15,6 +15,7 @@
  *its link. Ends go one way: the stream is freed first, its transport learns it through ops->end. L4
  *Nothing here writes to the store from inside a store callback; it defers itself through the loop.
  */
+#include "own.h"
 #include "peering.h"
 #include "token.h"
 #include "../base/addr.h"
@@ -110,6 +111,7 @@ struct pw_peering_mgr {
 	void (*on_addresses)(void *arg);
 	void *on_addresses_arg;
 	uint64_t addresses_hash;
+	struct pw_own_addrs own;
 };
 
 /* --- manager.c: rows and links
