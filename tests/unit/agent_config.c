@@ -122,6 +122,8 @@ static void wrong_values_are_refused_by_key(void **state)
 static void what_is_not_built_is_refused_by_name(void **state)
 {
 	refused("acl { enabled = true }", "acl.enabled");
+	refused("acl { default_policy = \"deny\" }", "acl.default_policy");
+	refused("acl { tokens { initial_management = \"x\" } }", "acl.tokens");
 	refused("ports { https = 8501 }", "ports.https");
 	refused("ports { dns = 8600 }", "ports.dns");
 	refused("ports { mesh = 8444 }", "ports.mesh");

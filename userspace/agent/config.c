@@ -62,7 +62,6 @@ static void config_defaults(struct pw_config *c)
 	c->peering = (struct pw_config_peering){ .enabled = true,
 						 .heartbeat_interval_ms = 15000,
 						 .heartbeat_timeout_ms = 120000 };
-	c->acl.default_policy = pw_xstrdup("deny");
 	c->store.backend = pw_xstrdup("sqlite");
 	c->gateway.bind_addr = pw_xstrdup("0.0.0.0");
 	c->gateway.xdp = pw_xstrdup("auto");

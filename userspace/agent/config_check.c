@@ -12,6 +12,10 @@ static int check_not_built(const struct pw_config *c, struct pw_err *err)
 
 	if (c->acl.enabled)
 		return BAD("acl.enabled: ACLs %s", later);
+	if (!pw_str_empty(c->acl.default_policy))
+		return BAD("acl.default_policy: ACLs %s; default_intention_policy is for "
+			   "connections",
+			   later);
 	if (!pw_str_empty(c->acl.tokens.initial_management))
 		return BAD("acl.tokens.initial_management: ACLs %s", later);
 	if (c->ports.https != -1)
