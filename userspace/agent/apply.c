@@ -11,6 +11,8 @@
 	 PW_BIT(PW_T_CONFIG) | PW_BIT(PW_T_PEERING) | PW_BIT(PW_T_TRUST_BUNDLE) |               \
 	 PW_BIT(PW_T_CA_ROOT))
 
+#define RETRY_S 5
+
 struct pw_apply {
 	struct pw_compiler *compiler;
 	struct pw_kernel *kernel;
@@ -94,10 +96,14 @@ int pw_apply_now(struct pw_apply *a, struct pw_err *err)
 static void on_soon(evutil_socket_t fd, short what, void *arg)
 {
 	struct pw_apply *a = arg;
+	struct timeval again = { .tv_sec = RETRY_S };
 	struct pw_err err = PW_ERR_INIT;
 
-	if (a->ready && pw_apply_now(a, &err) < 0)
-		pw_log_error("apply.failed", "error", err.text, NULL);
+	if (!a->ready || pw_apply_now(a, &err) == 0)
+		return;
+	/* Nobody asks again for a renewed leaf or a name's new address, and the old ones end. */
+	pw_log_error("apply.failed", "error", err.text, "again_s", pw_log_i64(RETRY_S), NULL);
+	event_add(a->soon, &again);
 }
 
 void pw_apply_soon(struct pw_apply *a)
