@@ -162,6 +162,44 @@ static void a_list_over_the_limit_is_nacked(void **state)
 	assert_int_equal(send_list(names, ARRAY_SIZE(names) - 1), 0);
 }
 
+static void what_a_peer_may_take_of_our_memory_is_limited(void **state)
+{
+	PW_PB(Service, Node__MetaEntry) entry = PW_PB_INIT(SERVICE, NODE__META_ENTRY);
+	PW_PB(Service, Node__MetaEntry) * meta[] = { &entry };
+	pw_autofree char *large = pw_xcalloc(40001, 1);
+	size_t before;
+
+	memset(large, 'x', 40000);
+	c.peering->peer_bytes_max = 50000;
+	assert_int_equal(send_service("a"), 0);
+	before = f->link->usage.bytes;
+	assert_true(before > 0 && before < 10000);
+	/* again: nothing is counted twice */
+	s.service.port++;
+	assert_int_equal(send_service("a"), 0);
+	assert_int_equal(f->link->usage.bytes, before);
+	assert_int_equal(f->link->usage.instances, 1);
+
+	entry.key = (char *)"k";
+	entry.value = large;
+	s.node.n_meta = 1;
+	s.node.meta = meta;
+	assert_int_equal(send_service("a"), 0);
+	sample_init(&s, "n2", "a-2", "b");
+	s.node.n_meta = 1;
+	s.node.meta = meta;
+	assert_int_equal(send_service("b"), 13);
+	assert_null(cluster_imported(&c, "west", "n2", "a-2"));
+	/* what is kept in memory is what a count of the rows says */
+	f->link->usage.known = false;
+	size_t kept = f->link->usage.bytes;
+	assert_int_equal(send_list(NULL, 0), 0);
+	assert_int_equal(f->link->usage.bytes, 0);
+	assert_int_equal(f->link->usage.instances, 0);
+	assert_true(kept > 40000);
+	assert_int_equal(send_service("b"), 0);
+}
+
 static void other_peers_and_local_services_are_never_touched(void **state)
 {
 	struct fake *north = fake_new(&c, "north", NULL);
@@ -284,6 +322,7 @@ int main(void)
 		T(names_with_partition_and_namespace_are_taken_by_their_last_part),
 		T(a_thousand_instances_in_one_message_are_taken),
 		T(what_the_maps_refuse_is_nacked_and_not_kept),
+		T(what_a_peer_may_take_of_our_memory_is_limited),
 	};
 
 	return cmocka_run_group_tests_name("peering_import", tests, NULL, NULL);

@@ -71,6 +71,7 @@ static int cleanup_step(struct pw_link *l, bool *ret_more, struct pw_err *err)
 	pw_autotx struct pw_tx *tx = NULL;
 	int r;
 
+	l->usage.known = false;
 	r = pw_tx_begin(l->mgr->store, &tx, err);
 	if (r < 0)
 		return r;

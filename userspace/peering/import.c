@@ -16,7 +16,7 @@ struct import {
 	struct pw_link *link;
 	struct pw_tx *tx;
 	const char *peer;
-	size_t instances; /* of the peer, in all */
+	struct pw_usage usage; /* as it will be */
 };
 
 void pw_incoming_free(struct pw_incoming **inp)
@@ -31,6 +31,54 @@ void pw_incoming_free(struct pw_incoming **inp)
 	free(in->id);
 	free(in->text);
 	free(in);
+}
+
+/* --- rows
+ * ------------------------------------------------------------------------------------------- */
+
+static int over_limit(struct import *x, struct pw_err *err)
+{
+	size_t max_bytes = x->link->mgr->peer_bytes_max;
+
+	if (x->usage.instances <= PW_PEER_INSTANCES_MAX && x->usage.bytes <= max_bytes)
+		return 0;
+	pw_reason_count(PW_REASON_LIMIT);
+	if (x->usage.instances > PW_PEER_INSTANCES_MAX)
+		return pw_err_set(err, PW_ERR_LIMIT, ENOSPC,
+				  "a peer may send %d instances, and this is one more",
+				  PW_PEER_INSTANCES_MAX);
+	return pw_err_set(err, PW_ERR_LIMIT, ENOSPC,
+			  "what a peer sends may take %zu bytes, and this is more", max_bytes);
+}
+
+/* Takes row. key: as the table makes it from row. */
+static int put_row(struct import *x, unsigned table, const struct pw_schema *schema,
+		   const char *key, void *row, struct pw_err *err)
+{
+	const void *old = pw_store_get(pw_tx_store(x->tx), table, key);
+	int r;
+
+	x->usage.bytes += pw_import_row_bytes(table, row);
+	x->usage.bytes -= pw_min(x->usage.bytes, old ? pw_import_row_bytes(table, old) : 0);
+	x->usage.instances += table == PW_T_SERVICE && !old;
+	r = over_limit(x, err);
+	if (r < 0) {
+		pw_schema_free(schema, row);
+		return r;
+	}
+	return pw_tx_put(x->tx, table, row, err);
+}
+
+/* What is not there is gone already. */
+static int delete_row(struct import *x, unsigned table, const char *key, struct pw_err *err)
+{
+	const void *old = pw_store_get(pw_tx_store(x->tx), table, key);
+
+	if (!old)
+		return 0;
+	x->usage.bytes -= pw_min(x->usage.bytes, pw_import_row_bytes(table, old));
+	x->usage.instances -= table == PW_T_SERVICE && x->usage.instances > 0;
+	return pw_tx_delete(x->tx, table, key, err);
 }
 
 /* --- a set of keys
@@ -99,9 +147,9 @@ static int delete_all(struct import *x, unsigned table, const struct pw_strv *ke
 		      struct pw_err *err)
 {
 	for (size_t i = 0; i < keys->n; i++) {
-		int r = pw_tx_delete(x->tx, table, keys->items[i], err);
+		int r = delete_row(x, table, keys->items[i], err);
 
-		if (r < 0 && r != -ENOENT)
+		if (r < 0)
 			return r;
 	}
 	return 0;
@@ -139,9 +187,7 @@ static int remove_idle_node(struct import *x, const char *node, struct pw_err *e
 	collect(pw_store_iter(pw_tx_store(x->tx), PW_T_CHECK, prefix), &checks);
 	r = delete_all(x, PW_T_CHECK, &checks, err);
 	pw_strv_clear(&checks);
-	if (r == 0)
-		r = pw_tx_delete(x->tx, PW_T_NODE, key, err);
-	return r == -ENOENT ? 0 : r;
+	return r < 0 ? r : delete_row(x, PW_T_NODE, key, err);
 }
 
 static int remove_instance(struct import *x, const char *key, struct pw_err *err)
@@ -155,13 +201,11 @@ static int remove_instance(struct import *x, const char *key, struct pw_err *err
 		return 0;
 	node = pw_xstrdup(svc->node);
 	id = pw_xstrdup(svc->id);
-	r = pw_tx_delete(x->tx, PW_T_SERVICE, key, err);
+	r = delete_row(x, PW_T_SERVICE, key, err);
 	if (r == 0)
 		r = remove_checks(x, node, id, /*keep=*/NULL, err);
 	if (r == 0)
 		r = remove_idle_node(x, node, err);
-	if (r == 0 && x->instances > 0)
-		x->instances--;
 	return r;
 }
 
@@ -178,7 +222,8 @@ static int put_checks(struct import *x, const pw_pb_instance *i, struct pw_err *
 					       i->checks[k]->check_id, NULL);
 
 		keys_add(&keep, key);
-		r = pw_tx_put(x->tx, PW_T_CHECK, pw_import_check(x->peer, i, k), err);
+		r = put_row(x, PW_T_CHECK, &pw_check_schema, key, pw_import_check(x->peer, i, k),
+			    err);
 	}
 	if (r == 0)
 		r = remove_checks(x, i->node->node, i->service->id, keep, err);
@@ -188,22 +233,15 @@ static int put_checks(struct import *x, const pw_pb_instance *i, struct pw_err *
 
 static int put_instance(struct import *x, const pw_pb_instance *i, struct pw_err *err)
 {
+	pw_autofree char *node = pw_key(/*trailing=*/false, x->peer, i->node->node, NULL);
 	pw_autofree char *key =
 		pw_key(/*trailing=*/false, x->peer, i->node->node, i->service->id, NULL);
 	int r;
 
-	if (!pw_store_get(pw_tx_store(x->tx), PW_T_SERVICE, key)) {
-		if (x->instances >= PW_PEER_INSTANCES_MAX) {
-			pw_reason_count(PW_REASON_LIMIT);
-			return pw_err_set(err, PW_ERR_LIMIT, ENOSPC,
-					  "a peer may send %d instances, and this is one more",
-					  PW_PEER_INSTANCES_MAX);
-		}
-		x->instances++;
-	}
-	r = pw_tx_put(x->tx, PW_T_NODE, pw_import_node(x->peer, i), err);
+	r = put_row(x, PW_T_NODE, &pw_node_schema, node, pw_import_node(x->peer, i), err);
 	if (r == 0)
-		r = pw_tx_put(x->tx, PW_T_SERVICE, pw_import_service(x->peer, i), err);
+		r = put_row(x, PW_T_SERVICE, &pw_service_schema, key, pw_import_service(x->peer, i),
+			    err);
 	return r < 0 ? r : put_checks(x, i, err);
 }
 
@@ -337,7 +375,7 @@ static int check_bundle(const struct pw_link *l, const Bundle *b, struct pw_err 
 				  "the trust bundle has %zu roots, and must have 1 to %d",
 				  b->n_root_pems, PW_TOKEN_MAX_ROOTS);
 	for (size_t i = 0; i < b->n_root_pems; i++)
-		if (!pw_pem_valid(b->root_pems[i]))
+		if (strlen(b->root_pems[i]) > PW_ROOT_MAX_BYTES || !pw_pem_valid(b->root_pems[i]))
 			return pw_err_set(err, PW_ERR_BAD_REQUEST, EINVAL,
 					  "root %zu of the trust bundle is not a certificate", i);
 	return 0;
@@ -454,17 +492,6 @@ static int apply_one(struct import *x, const struct pw_incoming *in, struct pw_e
 	}
 }
 
-static size_t count_instances(const struct pw_link *l)
-{
-	pw_autofree char *prefix = pw_key(/*trailing=*/true, l->name, NULL);
-	pw_autoiter struct pw_iter it = pw_store_iter(l->mgr->store, PW_T_SERVICE, prefix);
-	size_t n = 0;
-
-	while (pw_iter_next(&it))
-		n++;
-	return n;
-}
-
 /* From first up to (not including) last; NULL: to the end. */
 static int apply_range(struct pw_link *l, struct pw_incoming *first, struct pw_incoming *last,
 		       struct pw_err *err)
@@ -473,13 +500,19 @@ static int apply_range(struct pw_link *l, struct pw_incoming *first, struct pw_i
 	struct import x = { .link = l, .peer = l->name };
 	int r;
 
-	x.instances = count_instances(l);
+	if (!l->usage.known)
+		l->usage = pw_import_usage(l->mgr->store, l->name);
+	x.usage = l->usage;
 	r = pw_tx_begin(l->mgr->store, &tx, err);
 	x.tx = tx;
 	for (struct pw_incoming *in = first; r == 0 && in != last; in = STAILQ_NEXT(in, next))
 		if (!in->code)
 			r = apply_one(&x, in, err);
-	return r < 0 ? r : pw_tx_commit(&tx, err);
+	if (r == 0)
+		r = pw_tx_commit(&tx, err);
+	if (r == 0)
+		l->usage = x.usage;
+	return r;
 }
 
 static void show_imported(struct pw_link *l)

@@ -89,7 +89,8 @@ static void append(pw_pb_exported_service *es, size_t *size, pw_pb_instance *i)
 	es->nodes[es->n_nodes++] = i;
 }
 
-int pw_import_decode_service(const uint8_t *data, size_t len, pw_pb_exported_service **ret)
+int pw_import_decode_service(const uint8_t *data, size_t len, pw_pb_exported_service **ret,
+			     size_t *ret_cost)
 {
 	struct reader r = { data, data + len };
 	pw_autopb pw_pb_exported_service *es = NULL;
@@ -114,7 +115,9 @@ int pw_import_decode_service(const uint8_t *data, size_t len, pw_pb_exported_ser
 		if (total > DECODED_MAX)
 			rc = -E2BIG;
 	}
-	if (rc == 0)
-		*ret = TAKE_PTR(es);
-	return rc;
+	if (rc < 0)
+		return rc;
+	*ret = TAKE_PTR(es);
+	*ret_cost = total;
+	return 0;
 }

@@ -124,6 +124,7 @@ int pw_link_terminated(struct pw_link *l, struct pw_err *err)
 	bool more = false;
 	int r;
 
+	l->usage.known = false;
 	if (!row || row->state == PW_PEERING_DELETING)
 		return 0;
 	p = pw_peering_dup(row);
@@ -200,6 +201,7 @@ static struct pw_peering_mgr *mgr_alloc(const struct pw_peering_options *opt)
 	m->heartbeat_interval_ms = opt->heartbeat_interval_ms ?: 15000;
 	m->heartbeat_timeout_ms = opt->heartbeat_timeout_ms ?: 120000;
 	m->max_connections_per_source = opt->max_control_connections_per_source ?: 16;
+	m->peer_bytes_max = PW_PEER_BYTES_MAX;
 	m->server_name = pw_sni_server(pw_ca_datacenter(m->ca), pw_ca_trust_domain(m->ca));
 	return m;
 }

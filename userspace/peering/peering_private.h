@@ -27,11 +27,13 @@
 #include <uthash.h>
 
 #define PW_PEERINGS_MAX	      1024
-#define PW_ESTABLISH_MAX      64		/* running at the same time */
-#define PW_PEER_ADDRESSES_MAX 64		/* a peer, for the guard */
-#define PW_PEER_SERVICES_MAX  8192		/* exported names a peer may send */
-#define PW_PEER_INSTANCES_MAX 65536		/* instances a peer may send, in all */
-#define PW_MESSAGE_MAX_BYTES  (8 * 1024 * 1024) /* what a real dialer receives */
+#define PW_ESTABLISH_MAX      64		  /* running at the same time */
+#define PW_PEER_ADDRESSES_MAX 64		  /* a peer, for the guard */
+#define PW_PEER_SERVICES_MAX  8192		  /* exported names a peer may send */
+#define PW_PEER_INSTANCES_MAX 65536		  /* instances a peer may send, in all */
+#define PW_PEER_BYTES_MAX     (256 * 1024 * 1024) /* … and what they may take of our memory */
+#define PW_ROOT_MAX_BYTES     (64 * 1024)	  /* one root of a peer's bundle */
+#define PW_MESSAGE_MAX_BYTES  (8 * 1024 * 1024)	  /* what a real dialer receives */
 #define PW_SEND_QUEUE_BYTES   (2 * 1024 * 1024)
 #define PW_STRANGER_BYTES     (16 * 1024)
 #define PW_STRANGER_MS	      10000
@@ -48,6 +50,12 @@ struct pw_dial;
 struct pw_exchange;
 struct pw_dial_conn;
 struct pw_accept_call;
+
+/* What a peer's imports take; counted once, then kept up by import.c. */
+struct pw_usage {
+	bool known;
+	size_t instances, bytes;
+};
 
 struct pw_link {
 	UT_hash_handle hh; /* by id */
@@ -74,6 +82,7 @@ struct pw_link {
 	bool last_error_remote;
 	enum pw_peering_state shown; /* what the last touch of the table was about */
 
+	struct pw_usage usage;
 	/* where authenticated connections came from; oldest first */
 	struct pw_addr seen[PW_PEER_ADDRESSES_MAX];
 	size_t n_seen;
@@ -111,6 +120,7 @@ struct pw_peering_mgr {
 	void (*on_addresses)(void *arg);
 	void *on_addresses_arg;
 	uint64_t addresses_hash;
+	size_t peer_bytes_max; /* PW_PEER_BYTES_MAX; tests lower it */
 	struct pw_own_addrs own;
 };
 

@@ -12,7 +12,7 @@
 #define CONTROL_BYTES  (1024 * 1024)
 #define ENVELOPE_MAX   256 /* of a nonce and a URL, which we have to say back */
 #define BATCH_MESSAGES 256
-#define BATCH_BYTES    PW_MESSAGE_MAX_BYTES
+#define BATCH_COST     (64 * 1024 * 1024) /* decoded: many times what came */
 #define TYPE_PREFIX    "type.googleapis.com/hashicorp.consul.internal."
 
 typedef PW_PB(Peerstream, ReplicationMessage) Message;
@@ -48,7 +48,7 @@ struct pw_stream {
 	struct event *pump;
 
 	struct pw_incoming_list incoming;
-	size_t n_incoming, incoming_bytes;
+	size_t n_incoming, incoming_cost;
 	struct event *apply;
 };
 
@@ -526,7 +526,7 @@ static void decode_resource(struct pw_incoming *in, const Response *resp)
 	}
 	if (in->type == PW_RESOURCE_SERVICE)
 		r = pw_import_decode_service(resp->resource->value.data, resp->resource->value.len,
-					     (pw_pb_exported_service **)&in->message);
+					     (pw_pb_exported_service **)&in->message, &in->cost);
 	else
 		r = pw_pb_decode_any(resource_desc(in->type), resp->resource, &in->message);
 	if (r < 0)
@@ -586,8 +586,8 @@ static void receive_response(struct pw_stream *s, const Response *resp, size_t l
 	}
 	STAILQ_INSERT_TAIL(&s->incoming, in, next);
 	s->n_incoming++;
-	s->incoming_bytes += len;
-	if (s->n_incoming >= BATCH_MESSAGES || s->incoming_bytes >= BATCH_BYTES)
+	s->incoming_cost += pw_max(in->cost, PW_PB_EXPANSION * len);
+	if (s->n_incoming >= BATCH_MESSAGES || s->incoming_cost >= BATCH_COST)
 		on_apply(-1, 0, s);
 	else
 		arm(s->apply, 0);
@@ -618,7 +618,7 @@ static void on_apply(evutil_socket_t fd, short what, void *arg)
 		pw_incoming_free(&in);
 	}
 	s->n_incoming = 0;
-	s->incoming_bytes = 0;
+	s->incoming_cost = 0;
 	event_del(s->apply);
 }
 

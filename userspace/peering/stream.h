@@ -87,6 +87,7 @@ struct pw_incoming {
 	char *nonce;
 	char *id;
 	void *message; /* decoded protobuf */
+	size_t cost;   /* bytes that it takes, roughly */
 	int code;
 	char *text;
 };
