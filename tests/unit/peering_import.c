@@ -200,6 +200,36 @@ static void what_a_peer_may_take_of_our_memory_is_limited(void **state)
 	assert_int_equal(send_service("b"), 0);
 }
 
+static void long_lists_of_an_instance_are_nacked(void **state)
+{
+	PW_PB(Service, Node__MetaEntry) entry = PW_PB_INIT(SERVICE, NODE__META_ENTRY);
+	PW_PB(Service, Node__MetaEntry) * meta[65];
+	PW_PB(Service, HealthCheck) * checks[257];
+	char *tags[257];
+
+	entry.key = (char *)"k";
+	entry.value = (char *)"v";
+	for (size_t i = 0; i < ARRAY_SIZE(meta); i++)
+		meta[i] = &entry;
+	for (size_t i = 0; i < ARRAY_SIZE(tags); i++) {
+		tags[i] = (char *)"t";
+		checks[i] = &s.check;
+	}
+	s.node.meta = meta;
+	s.service.tags = tags;
+	s.instance.checks = checks;
+	s.node.n_meta = 65;
+	assert_int_equal(send_service("a"), 13);
+	s.node.n_meta = 64;
+	s.service.n_tags = 257;
+	assert_int_equal(send_service("a"), 13);
+	s.service.n_tags = 256;
+	s.instance.n_checks = 257;
+	assert_int_equal(send_service("a"), 13);
+	s.instance.n_checks = 256;
+	assert_int_equal(send_service("a"), 0);
+}
+
 static void other_peers_and_local_services_are_never_touched(void **state)
 {
 	struct fake *north = fake_new(&c, "north", NULL);
@@ -323,6 +353,7 @@ int main(void)
 		T(a_thousand_instances_in_one_message_are_taken),
 		T(what_the_maps_refuse_is_nacked_and_not_kept),
 		T(what_a_peer_may_take_of_our_memory_is_limited),
+		T(long_lists_of_an_instance_are_nacked),
 	};
 
 	return cmocka_run_group_tests_name("peering_import", tests, NULL, NULL);

@@ -81,19 +81,20 @@ int pw_h_catalog_deregister(struct pw_request *r, struct pw_err *err)
 	return rc < 0 ? rc : pw_reply_true(r);
 }
 
-static void add_tags(json_t *services, const struct pw_service *svc, struct pw_strv *seen)
+/* seen: an object as a set, since a service may have as many tags as it has instances. */
+static void add_tags(json_t *services, const struct pw_service *svc, json_t *seen)
 {
 	json_t *tags = json_object_get(services, svc->name);
 
 	if (!tags) {
 		tags = json_array();
 		json_object_set_new(services, svc->name, tags);
-		pw_strv_clear(seen);
+		json_object_clear(seen);
 	}
 	for (size_t i = 0; i < svc->tags.n; i++) {
-		if (pw_strv_has(seen, svc->tags.items[i]))
+		if (json_object_get(seen, svc->tags.items[i]))
 			continue;
-		pw_strv_add(seen, svc->tags.items[i]);
+		json_object_set_new(seen, svc->tags.items[i], json_true());
 		json_array_append_new(tags, json_string(svc->tags.items[i]));
 	}
 }
@@ -102,7 +103,7 @@ int pw_h_catalog_services(struct pw_request *r, struct pw_err *err)
 {
 	const struct pw_store *s = r->api->opt.store;
 	pw_cleanup(pw_selection_clear) struct pw_selection sel = { 0 };
-	pw_cleanup(pw_strv_clear) struct pw_strv seen = { 0 };
+	pw_autojson json_t *seen = json_object();
 	pw_autofree char *prefix = NULL;
 	const struct pw_service *svc;
 	struct pw_iter it;
@@ -121,7 +122,7 @@ int pw_h_catalog_services(struct pw_request *r, struct pw_err *err)
 	it = pw_store_iter_alt(s, PW_T_SERVICE, prefix);
 	while ((svc = pw_iter_next(&it)))
 		if (pw_selection_has(r, &sel, svc))
-			add_tags(services, svc, &seen);
+			add_tags(services, svc, seen);
 	pw_iter_clear(&it);
 	return pw_reply_json(r, 200, services);
 }

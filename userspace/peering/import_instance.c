@@ -7,6 +7,9 @@
 
 #define META_MAX_PAIRS 64
 #define PEER_META_MAX  64
+#define ADDRESSES_MAX  64
+#define TAGS_MAX       256
+#define CHECKS_MAX     256
 #define WEIGHT_MAX     65535
 
 const char *pw_import_service_name(const char *resource_id)
@@ -95,6 +98,28 @@ static int check_checks(const pw_pb_instance *in, int *ret_code, struct pw_err *
 	return 0;
 }
 
+/* Lists of one instance that readers, and we, walk in no special hurry. */
+static int check_counts(const pw_pb_instance *in, struct pw_err *err)
+{
+	const struct {
+		const char *what;
+		size_t n, max;
+	} lists[] = {
+		{ "pairs of Meta of its node", in->node->n_meta, META_MAX_PAIRS },
+		{ "addresses of its node", in->node->n_tagged_addresses, ADDRESSES_MAX },
+		{ "addresses", in->service->n_tagged_addresses, ADDRESSES_MAX },
+		{ "tags", in->service->n_tags, TAGS_MAX },
+		{ "checks", in->n_checks, CHECKS_MAX },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
+		if (lists[i].n > lists[i].max)
+			return pw_err_set(err, PW_ERR_BAD_REQUEST, E2BIG,
+					  "instance \"%s\" has %zu %s (limit: %zu)",
+					  in->service->id, lists[i].n, lists[i].what, lists[i].max);
+	return 0;
+}
+
 static int check_instance(const pw_pb_instance *in, const char *name, int *ret_code,
 			  struct pw_err *err)
 {
@@ -110,6 +135,8 @@ static int check_instance(const pw_pb_instance *in, const char *name, int *ret_c
 		return bad(err, ret_code, PW_GRPC_INTERNAL,
 			   "failed to register node: its ID is not a UUID:", in->node->id);
 	r = check_service(in, name, ret_code, err);
+	if (r == 0)
+		r = check_counts(in, err);
 	return r < 0 ? r : check_checks(in, ret_code, err);
 }
 
