@@ -270,6 +270,27 @@ static void a_bundle_is_kept_and_shown_and_false_ones_are_refused(void **state)
 	assert_int_equal(pw_peering_get(c.peering, "west")->peer_ca_pems.n, 1);
 }
 
+static void a_bundle_that_the_data_path_cannot_use_replaces_nothing(void **state)
+{
+	pw_autofree char *ours = pw_xstrdup(pw_ca_trust_domain(c.ca));
+	pw_autofree char *half = NULL;
+	struct pw_strv pems = { 0 };
+	const struct pw_trust_bundle *b;
+
+	pw_ca_root_pems(c.ca, &pems);
+	half = pw_xasprintf("%s-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n",
+			    pems.items[0]);
+	assert_int_equal(send_bundle(&c, "x.consul", NULL), 0);
+	assert_int_equal(send_bundle(&c, "y.consul", half), 13);
+	for (char *p = ours; *p; p++)
+		*p = (char)(*p >= 'a' && *p <= 'z' ? *p - 32 : *p);
+	assert_int_equal(send_bundle(&c, ours, NULL), 13);
+	b = pw_store_get(c.store, PW_T_TRUST_BUNDLE, "west");
+	assert_string_equal(b->trust_domain, "x.consul");
+	assert_string_equal(b->root_pems.items[0], pems.items[0]);
+	pw_strv_clear(&pems);
+}
+
 static void unknown_statuses_are_critical_and_long_outputs_are_cut(void **state)
 {
 	char *output = pw_xcalloc(1, 100001);
@@ -348,6 +369,7 @@ int main(void)
 		T(a_list_over_the_limit_is_nacked),
 		T(other_peers_and_local_services_are_never_touched),
 		T(a_bundle_is_kept_and_shown_and_false_ones_are_refused),
+		T(a_bundle_that_the_data_path_cannot_use_replaces_nothing),
 		T(unknown_statuses_are_critical_and_long_outputs_are_cut),
 		T(names_with_partition_and_namespace_are_taken_by_their_last_part),
 		T(a_thousand_instances_in_one_message_are_taken),

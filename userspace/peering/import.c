@@ -6,6 +6,7 @@
 #include "../model/reason.h"
 
 #include <string.h>
+#include <strings.h>
 
 typedef PW_PB(Peerstream, ExportedServiceList) List;
 typedef PW_PB(Peering, PeeringTrustBundle) Bundle;
@@ -361,13 +362,28 @@ static int apply_list(struct import *x, const struct pw_incoming *in, struct pw_
 /* --- trust bundle and addresses
  * ------------------------------------------------------------------------ */
 
+/* As the data path will: what it cannot use must not take the place of what it can. */
+static int check_usable(const Bundle *b, struct pw_err *err)
+{
+	pw_cleanup(pw_trust_unref) struct pw_trust *trust = NULL;
+	struct pw_strv pems = { 0 };
+	int r;
+
+	for (size_t i = 0; i < b->n_root_pems; i++)
+		pw_strv_add(&pems, b->root_pems[i]);
+	r = pw_trust_new(&trust, b->trust_domain, &pems, err);
+	pw_strv_clear(&pems);
+	return r < 0 ? pw_err_prefix(err, "the trust bundle is of no use") : 0;
+}
+
 static int check_bundle(const struct pw_link *l, const Bundle *b, struct pw_err *err)
 {
 	if (!*b->trust_domain || strlen(b->trust_domain) > 253 ||
 	    pw_str_has_control(b->trust_domain))
 		return pw_err_set(err, PW_ERR_BAD_REQUEST, EINVAL,
 				  "the trust bundle has no usable trust domain");
-	if (pw_streq(b->trust_domain, pw_ca_trust_domain(l->mgr->ca)))
+	/* Names of hosts: their case says nothing, and whoever reads them folds it. */
+	if (strcasecmp(b->trust_domain, pw_ca_trust_domain(l->mgr->ca)) == 0)
 		return pw_err_set(err, PW_ERR_BAD_REQUEST, EINVAL,
 				  "the trust bundle claims our own trust domain");
 	if (b->n_root_pems == 0 || b->n_root_pems > PW_TOKEN_MAX_ROOTS)
@@ -378,7 +394,7 @@ static int check_bundle(const struct pw_link *l, const Bundle *b, struct pw_err 
 		if (strlen(b->root_pems[i]) > PW_ROOT_MAX_BYTES || !pw_pem_valid(b->root_pems[i]))
 			return pw_err_set(err, PW_ERR_BAD_REQUEST, EINVAL,
 					  "root %zu of the trust bundle is not a certificate", i);
-	return 0;
+	return check_usable(b, err);
 }
 
 static struct pw_peering *edit_peering(struct import *x, struct pw_err *err)
