@@ -291,6 +291,30 @@ static void a_bundle_that_the_data_path_cannot_use_replaces_nothing(void **state
 	pw_strv_clear(&pems);
 }
 
+/* Who is known is let in while strangers fill their places; a restart must not make it a stranger.
+ */
+static void an_announced_gateway_is_known_also_after_a_restart(void **state)
+{
+	PW_PB(Service, ServiceConnect) connect = PW_PB_INIT(SERVICE, SERVICE_CONNECT);
+	PW_PB(Service, PeeringServiceMeta) meta = PW_PB_INIT(SERVICE, PEERING_SERVICE_META);
+	pw_autofree char *id = pw_xstrdup(f->link->id);
+	struct pw_addr gateway, other;
+
+	assert_int_equal(pw_addr_parse("198.51.100.7", 0, &gateway), 0);
+	assert_int_equal(pw_addr_parse("198.51.100.8", 0, &other), 0);
+	assert_false(pw_address_known(c.peering, &gateway));
+	connect.peer_meta = &meta;
+	s.service.connect = &connect;
+	s.service.address = (char *)"198.51.100.7";
+	assert_int_equal(send_service("a"), 0);
+	assert_true(WAIT(500, pw_address_known(c.peering, &gateway)));
+	pw_peering_mgr_free(&c.peering);
+	cluster_start(&c);
+	f->link = pw_link_by_id(c.peering, id);
+	assert_true(pw_address_known(c.peering, &gateway));
+	assert_false(pw_address_known(c.peering, &other));
+}
+
 static void unknown_statuses_are_critical_and_long_outputs_are_cut(void **state)
 {
 	char *output = pw_xcalloc(1, 100001);
@@ -368,6 +392,7 @@ int main(void)
 		T(the_list_prunes_what_it_does_not_name),
 		T(a_list_over_the_limit_is_nacked),
 		T(other_peers_and_local_services_are_never_touched),
+		T(an_announced_gateway_is_known_also_after_a_restart),
 		T(a_bundle_is_kept_and_shown_and_false_ones_are_refused),
 		T(a_bundle_that_the_data_path_cannot_use_replaces_nothing),
 		T(unknown_statuses_are_critical_and_long_outputs_are_cut),

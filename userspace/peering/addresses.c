@@ -142,26 +142,60 @@ static void mix(void *arg, const char *peer, const char *ip)
 	*sum += pw_hash64(text, strlen(text)) * UINT64_C(0x9e3779b97f4a7c15) + 1;
 }
 
+struct pw_known {
+	uint8_t ip[16];
+	UT_hash_handle hh;
+};
+
+static struct pw_known *known_find(const struct pw_peering_mgr *m, const struct pw_addr *a)
+{
+	struct pw_known *k;
+	uint8_t ip[16];
+
+	pw_addr_to16(a, ip);
+	HASH_FIND(hh, m->known, ip, sizeof(ip), k);
+	return k;
+}
+
+static void known_add(void *arg, const char *peer, const char *ip)
+{
+	struct pw_peering_mgr *m = arg;
+	struct pw_known *k;
+	struct pw_addr a;
+
+	if (pw_addr_parse(ip, /*port=*/0, &a) < 0 || known_find(m, &a))
+		return;
+	k = pw_new0(struct pw_known);
+	pw_addr_to16(&a, k->ip);
+	HASH_ADD(hh, m->known, ip, sizeof(k->ip), k);
+}
+
+void pw_known_clear(struct pw_peering_mgr *m)
+{
+	struct pw_known *k, *tmp;
+
+	HASH_ITER(hh, m->known, k, tmp)
+	{
+		HASH_DEL(m->known, k);
+		free(k);
+	}
+}
+
 void pw_addresses_check(struct pw_peering_mgr *m)
 {
 	uint64_t sum = 0;
 
-	if (!m->on_addresses)
-		return;
 	pw_peering_each_address(m, mix, &sum);
 	if (sum == m->addresses_hash)
 		return;
 	m->addresses_hash = sum;
-	m->on_addresses(m->on_addresses_arg);
+	pw_known_clear(m);
+	pw_peering_each_address(m, known_add, m);
+	if (m->on_addresses)
+		m->on_addresses(m->on_addresses_arg);
 }
 
-bool pw_address_known(struct pw_peering_mgr *m, const struct pw_addr *a)
+bool pw_address_known(const struct pw_peering_mgr *m, const struct pw_addr *a)
 {
-	struct pw_link *l, *tmp;
-
-	HASH_ITER(hh, m->links, l, tmp)
-	for (size_t i = 0; i < l->n_seen; i++)
-		if (pw_addr_same_ip(&l->seen[i], a))
-			return true;
-	return false;
+	return known_find(m, a) != NULL;
 }

@@ -225,6 +225,7 @@ int pw_peering_mgr_new(struct pw_peering_mgr **ret, const struct pw_peering_opti
 	m->watch = pw_store_watch(m->store, WATCHED_TABLES, on_store, m);
 	if (m->enabled)
 		pw_links_sync(m);
+	pw_addresses_check(m);
 	*ret = m;
 	return 0;
 }
@@ -250,6 +251,7 @@ void pw_peering_mgr_free(struct pw_peering_mgr **mp)
 	pw_accept_free(m);
 	if (m->work)
 		event_free(m->work);
+	pw_known_clear(m);
 	pw_own_addrs_clear(&m->own);
 	free(m->server_name);
 	free(m->advertise_host);

@@ -120,7 +120,8 @@ struct pw_peering_mgr {
 	void (*on_addresses)(void *arg);
 	void *on_addresses_arg;
 	uint64_t addresses_hash;
-	size_t peer_bytes_max; /* PW_PEER_BYTES_MAX; tests lower it */
+	struct pw_known *known; /* the set of that hash */
+	size_t peer_bytes_max;	/* PW_PEER_BYTES_MAX; tests lower it */
 	struct pw_own_addrs own;
 };
 
@@ -208,7 +209,9 @@ void pw_accept_free(struct pw_peering_mgr *m);
  */
 void pw_link_saw(struct pw_link *l, const struct pw_addr *a);
 void pw_addresses_check(struct pw_peering_mgr *m); /* calls on_addresses if the set changed */
-bool pw_address_known(struct pw_peering_mgr *m, const struct pw_addr *a);
+/* Of an authenticated peer: seen, or announced, also before a restart. */
+bool pw_address_known(const struct pw_peering_mgr *m, const struct pw_addr *a);
+void pw_known_clear(struct pw_peering_mgr *m);
 void pw_server_addresses(const struct pw_peering_mgr *m,
 			 struct pw_strv *ret); /* ours, as tokens and streams carry them */
 #endif
