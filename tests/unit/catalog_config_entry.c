@@ -269,7 +269,11 @@ static void lists(const char *peer, const char *want)
 	pw_cleanup(pw_strv_clear) struct pw_strv names = { 0 };
 	pw_autofree char *text = NULL;
 
+	struct pw_exports *index = pw_exports_new(store);
+
 	pw_exports_for_peer(store, peer, &names);
+	assert_true(pw_strv_equal(pw_exports_of(index, peer), &names));
+	pw_exports_free(&index);
 	text = pw_strv_join(&names, ",");
 	assert_string_equal(text, want);
 }

@@ -131,18 +131,18 @@ static void add_ingress(struct pw_compiler *c, struct pw_routing *r, const char 
 static void compile_ingress(struct pw_compiler *c, struct pw_routing *r)
 {
 	pw_autoiter struct pw_iter it = pw_store_iter(c->store, PW_T_PEERING, /* prefix= */ NULL);
+	pw_cleanup(pw_exports_free) struct pw_exports *exports = pw_exports_new(c->store);
 	const struct pw_peering *p;
 
 	while ((p = pw_iter_next(&it))) {
-		pw_cleanup(pw_strv_clear) struct pw_strv names = { 0 };
+		const struct pw_strv *names = pw_exports_of(exports, p->name);
 		pw_cleanup(pw_trust_unref) struct pw_trust *trust = NULL;
 
 		if (!pw_peering_is_live(p))
 			continue;
 		trust = pw_compile_trust(c, p->name);
-		pw_exports_for_peer(c->store, p->name, &names);
-		for (size_t i = 0; i < names.n; i++)
-			add_ingress(c, r, p->name, names.items[i], trust);
+		for (size_t i = 0; i < names->n; i++)
+			add_ingress(c, r, p->name, names->items[i], trust);
 	}
 }
 

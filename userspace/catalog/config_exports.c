@@ -3,9 +3,22 @@
 #include "catalog_private.h"
 #include "config_private.h"
 
+#include <string.h>
+#include <uthash.h>
+
 #define EXPORTS_KIND  "exported-services"
 #define EXPORTS_NAME  "default"
 #define MAX_CONSUMERS 1024 /* of one service */
+
+struct consumer {
+	char *peer;
+	struct pw_strv names;
+	bool all; /* what a wildcard covers, besides */
+	UT_hash_handle hh;
+};
+struct pw_exports {
+	struct consumer *consumers;
+};
 
 /* --- writing -------------------------------------------------------------------------------- */
 
@@ -179,6 +192,85 @@ void pw_exports_for_peer(const struct pw_store *s, const char *peer, struct pw_s
 		all |= pw_streq(name, "*");
 	}
 	sort_unique(ret_names);
+}
+
+static struct consumer *consumer_get(struct pw_exports *e, const char *peer)
+{
+	struct consumer *c;
+
+	HASH_FIND_STR(e->consumers, peer, c);
+	if (c)
+		return c;
+	c = pw_new0(struct consumer);
+	c->peer = pw_xstrdup(peer);
+	HASH_ADD_KEYPTR(hh, e->consumers, c->peer, strlen(c->peer), c);
+	return c;
+}
+
+static void add_line(struct pw_exports *e, const json_t *exported)
+{
+	const char *name = pw_json_str(exported, "Name");
+	const json_t *line;
+	size_t i;
+
+	if (pw_str_empty(name) || pw_streq(name, PW_AGENT_SERVICE))
+		return;
+	json_array_foreach(json_object_get(exported, "Consumers"), i, line)
+	{
+		const char *peer = pw_json_str(line, "Peer");
+		struct consumer *c = pw_str_empty(peer) ? NULL : consumer_get(e, peer);
+
+		if (c && pw_streq(name, "*"))
+			c->all = true;
+		else if (c)
+			pw_strv_add(&c->names, name);
+	}
+}
+
+struct pw_exports *pw_exports_new(const struct pw_store *s)
+{
+	pw_cleanup(pw_strv_clear) struct pw_strv all = { 0 };
+	struct pw_exports *e = pw_new0(struct pw_exports);
+	struct consumer *c, *tmp;
+	const json_t *exported;
+	size_t i;
+
+	json_array_foreach(exported_list(s), i, exported) add_line(e, exported);
+	HASH_ITER(hh, e->consumers, c, tmp)
+	{
+		if (c->all && !all.n)
+			add_all(s, &all);
+		for (i = 0; c->all && i < all.n; i++)
+			pw_strv_add(&c->names, all.items[i]);
+		sort_unique(&c->names);
+	}
+	return e;
+}
+
+const struct pw_strv *pw_exports_of(const struct pw_exports *e, const char *peer)
+{
+	static const struct pw_strv none;
+	const struct consumer *c;
+
+	HASH_FIND_STR(e->consumers, peer, c);
+	return c ? &c->names : &none;
+}
+
+void pw_exports_free(struct pw_exports **exports)
+{
+	struct pw_exports *e = TAKE_PTR(*exports);
+	struct consumer *c, *tmp;
+
+	if (!e)
+		return;
+	HASH_ITER(hh, e->consumers, c, tmp)
+	{
+		HASH_DEL(e->consumers, c);
+		pw_strv_clear(&c->names);
+		free(c->peer);
+		free(c);
+	}
+	free(e);
 }
 
 /* A wildcard covers what is registered, an exact name also what may come. */

@@ -103,14 +103,12 @@ void pw_exporter_free(struct pw_exporter **ep)
 
 static void exported_names(const struct pw_exporter *e, struct pw_strv *ret)
 {
-	struct pw_strv all = { 0 };
+	const struct pw_strv *all = pw_mgr_exports(e->link->mgr, e->link->name);
 
-	pw_exports_for_peer(e->link->mgr->store, e->link->name, &all);
-	for (size_t i = 0; i < all.n; i++)
+	for (size_t i = 0; i < all->n; i++)
 		/* such a name belongs to the proxies that we make ourselves */
-		if (!pw_is_proxy_name(all.items[i]) && !pw_streq(all.items[i], PW_AGENT_SERVICE))
-			pw_strv_add(ret, all.items[i]);
-	pw_strv_clear(&all);
+		if (!pw_is_proxy_name(all->items[i]) && !pw_streq(all->items[i], PW_AGENT_SERVICE))
+			pw_strv_add(ret, all->items[i]);
 	pw_strv_sort(ret);
 }
 

@@ -4,6 +4,7 @@
 #include "../base/log.h"
 #include "../base/uuid.h"
 #include "../ca/spiffe.h"
+#include "../catalog/config_entry.h"
 
 #include <string.h>
 
@@ -145,6 +146,22 @@ int pw_link_terminated(struct pw_link *l, struct pw_err *err)
 /* --- work deferred from the store's watch --------------------------------------------------------
  */
 
+/* Every stream asks after every commit, for the same answer. */
+const struct pw_strv *pw_mgr_exports(struct pw_peering_mgr *m, const char *peer)
+{
+	uint64_t config = pw_store_table_index(m->store, PW_T_CONFIG);
+	uint64_t service = pw_store_table_index(m->store, PW_T_SERVICE);
+
+	if (!m->exports || config != m->exports_config_index ||
+	    service != m->exports_service_index) {
+		pw_exports_free(&m->exports);
+		m->exports = pw_exports_new(m->store);
+		m->exports_config_index = config;
+		m->exports_service_index = service;
+	}
+	return pw_exports_of(m->exports, peer);
+}
+
 static void on_work(evutil_socket_t fd, short what, void *arg)
 {
 	struct pw_peering_mgr *m = arg;
@@ -251,6 +268,7 @@ void pw_peering_mgr_free(struct pw_peering_mgr **mp)
 	pw_accept_free(m);
 	if (m->work)
 		event_free(m->work);
+	pw_exports_free(&m->exports);
 	pw_known_clear(m);
 	pw_own_addrs_clear(&m->own);
 	free(m->server_name);

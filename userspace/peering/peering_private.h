@@ -117,6 +117,9 @@ struct pw_peering_mgr {
 	uint32_t dirty;	    /* tables */
 	int64_t work_not_before_ms;
 
+	struct pw_exports *exports; /* to all peers, as of these indexes */
+	uint64_t exports_config_index, exports_service_index;
+
 	void (*on_addresses)(void *arg);
 	void *on_addresses_arg;
 	uint64_t addresses_hash;
@@ -136,6 +139,8 @@ struct pw_peering *pw_peering_dup(const struct pw_peering *p);
 /* We learnt that the other side deleted the peering. */
 int pw_link_terminated(struct pw_link *l, struct pw_err *err);
 void pw_mgr_schedule(struct pw_peering_mgr *m, uint32_t tables);
+/* Names that go to the peer; until the loop is reached again. */
+const struct pw_strv *pw_mgr_exports(struct pw_peering_mgr *m, const char *peer);
 
 /* --- cleanup.c: removing what a peer gave us
  * -------------------------------------------------------------------------------------- */
