@@ -3,8 +3,7 @@
 #include "peering_private.h"
 #include "../base/log.h"
 
-#define STEP_ROWS 2000
-#define RETRY_MS  1000
+#define RETRY_MS 1000
 
 static const char *row_peer(unsigned table, const void *row)
 {
@@ -32,8 +31,9 @@ static int remove_rows(struct pw_tx *tx, unsigned table, const char *peer, size_
 		if (pw_streq(row_peer(table, row), peer))
 			pw_strv_add(&keys, ((const struct pw_obj *)row)->key);
 	pw_iter_clear(&it);
-	for (size_t i = 0; i < keys.n && r == 0; i++)
-		r = pw_tx_delete(tx, table, keys.items[i], err);
+	/* from the end: each row that goes moves those behind it */
+	for (size_t i = keys.n; i > 0 && r == 0; i--)
+		r = pw_tx_delete(tx, table, keys.items[i - 1], err);
 	*limit -= keys.n;
 	pw_strv_clear(&keys);
 	return r;
@@ -66,7 +66,7 @@ int pw_imports_remove(struct pw_tx *tx, const char *peer, size_t limit, bool *re
 	return r;
 }
 
-static int cleanup_step(struct pw_link *l, bool *ret_more, struct pw_err *err)
+static int cleanup_step(struct pw_link *l, bool deleting, bool *ret_more, struct pw_err *err)
 {
 	pw_autotx struct pw_tx *tx = NULL;
 	int r;
@@ -75,8 +75,8 @@ static int cleanup_step(struct pw_link *l, bool *ret_more, struct pw_err *err)
 	r = pw_tx_begin(l->mgr->store, &tx, err);
 	if (r < 0)
 		return r;
-	r = pw_imports_remove(tx, l->name, STEP_ROWS, ret_more, err);
-	if (r == 0 && !*ret_more)
+	r = pw_imports_remove(tx, l->name, PW_CLEANUP_ROWS, ret_more, err);
+	if (r == 0 && deleting && !*ret_more)
 		r = pw_tx_delete(tx, PW_T_PEERING, l->name, err);
 	return r < 0 ? r : pw_tx_commit(&tx, err);
 }
@@ -84,12 +84,17 @@ static int cleanup_step(struct pw_link *l, bool *ret_more, struct pw_err *err)
 static void on_cleanup(evutil_socket_t fd, short what, void *arg)
 {
 	struct pw_link *l = arg;
+	const struct pw_peering *p = pw_link_row(l);
+	bool deleting = p && p->state == PW_PEERING_DELETING;
 	struct pw_err err = PW_ERR_INIT;
 	struct timeval tv = { 0 };
 	bool more = false;
 	int r;
 
-	r = cleanup_step(l, &more, &err);
+	/* established anew: what is left is pruned by the peer's list */
+	if (!deleting && (!p || p->state != PW_PEERING_TERMINATED))
+		return;
+	r = cleanup_step(l, deleting, &more, &err);
 	if (r < 0) {
 		pw_log_warn("peering.cleanup_failed", "peer", l->name, "error", err.text, NULL);
 		tv = (struct timeval){ RETRY_MS / 1000, RETRY_MS % 1000 * 1000 };
@@ -99,6 +104,8 @@ static void on_cleanup(evutil_socket_t fd, short what, void *arg)
 		evtimer_add(l->cleanup, &tv);
 		return;
 	}
+	if (!deleting)
+		return;
 	pw_log_info("peering.deleted", "peer", l->name, "id", l->id, NULL);
 	pw_links_sync(l->mgr); /* frees the link, and this event */
 }

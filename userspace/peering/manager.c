@@ -91,7 +91,7 @@ static void link_begin(struct pw_link *l, const struct pw_peering *p)
 {
 	const struct pw_peering_secret *s = pw_secret_get(l->mgr->store, p->id);
 
-	if (p->state == PW_PEERING_DELETING)
+	if (p->state == PW_PEERING_DELETING || p->state == PW_PEERING_TERMINATED)
 		pw_link_cleanup_start(l);
 	else if (p->state == PW_PEERING_ESTABLISHING)
 		pw_dial_start(l, /*delay_ms=*/0);
@@ -139,8 +139,12 @@ int pw_link_terminated(struct pw_link *l, struct pw_err *err)
 	if (r == 0)
 		r = pw_secret_delete(tx, l->id, err);
 	if (r == 0)
-		r = pw_imports_remove(tx, l->name, SIZE_MAX, &more, err);
-	return r < 0 ? r : pw_tx_commit(&tx, err);
+		r = pw_imports_remove(tx, l->name, PW_CLEANUP_ROWS, &more, err);
+	if (r == 0)
+		r = pw_tx_commit(&tx, err);
+	if (r == 0 && more)
+		pw_link_cleanup_start(l);
+	return r;
 }
 
 /* --- work deferred from the store's watch --------------------------------------------------------

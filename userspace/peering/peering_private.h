@@ -39,6 +39,7 @@
 #define PW_STRANGER_MS	      10000
 #define PW_STRANGER_STREAMS   8
 #define PW_CALM_MS	      2000 /* how long an interrupted stream may stay away before it is a fault */
+#define PW_CLEANUP_ROWS	      2000 /* removed in one go */
 #define PW_STRANGERS_MAX \
 	256 /* connections that have not proved themselves, from unknown addresses */
 
@@ -65,7 +66,7 @@ struct pw_link {
 	struct pw_stream *stream;
 	struct pw_dial *dial;
 	struct pw_exchange *exchange; /* establish with retry, while PENDING */
-	struct event *cleanup;	      /* while DELETING: removes what was imported, in steps */
+	struct event *cleanup;	      /* while DELETING or TERMINATED: removes imports, in steps */
 	bool closing;		      /* being freed: what its stream does now is no news */
 
 	/* what the status shows */
