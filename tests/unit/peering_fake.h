@@ -124,8 +124,9 @@ static inline void fake_subscribe_all(struct fake *f)
 }
 
 /* A resource with its envelope as it should be. */
-static inline void fake_response(struct fake *f, const char *nonce, enum pw_resource_type t,
-				 const char *id, const void *resource)
+static inline void fake_response_unanswered(struct fake *f, const char *nonce,
+					    enum pw_resource_type t, const char *id,
+					    const void *resource)
 {
 	Message m = PW_PB_INIT(PEERSTREAM, REPLICATION_MESSAGE);
 	Response r = PW_PB_INIT(PEERSTREAM, REPLICATION_MESSAGE__RESPONSE);
@@ -142,6 +143,17 @@ static inline void fake_response(struct fake *f, const char *nonce, enum pw_reso
 	m.response = &r;
 	fake_receive(f, &m);
 	free(any.value.data);
+}
+
+/* What takes long to apply lets the next wait: so does who looks for the answer. */
+static inline void fake_response(struct fake *f, const char *nonce, enum pw_resource_type t,
+				 const char *id, const void *resource)
+{
+	size_t before = f->n_out;
+
+	fake_response_unanswered(f, nonce, t, id, resource);
+	if (f->budget == SIZE_MAX)
+		(void)WAIT(3000, f->ended || f->n_out > before);
 }
 
 /* The last message is the answer to that nonce: its code, 0 for an ACK. */

@@ -381,6 +381,67 @@ static void what_the_maps_refuse_is_nacked_and_not_kept(void **state)
 	assert_int_equal(send_list(NULL, 0), 0);
 }
 
+static int slow_stage(void *arg, uint32_t tables, struct pw_err *err)
+{
+	++*(int *)arg;
+	usleep(10000);
+	return 0;
+}
+
+/* Each change costs a compilation and a sync of the disk: a peer that changes all the time must not
+ * have the thread for itself. */
+static void many_small_changes_are_applied_together(void **state)
+{
+	static const struct pw_apply_ops ops = { slow_stage, publish, publish };
+	const struct pw_service *row;
+	int commits = 0;
+
+	pw_store_set_apply(c.store, &ops, &commits);
+	for (int i = 0; i < 50; i++) {
+		s.service.port = 1000 + i;
+		fake_response_unanswered(f, "7", PW_RESOURCE_SERVICE, "a", &s.es);
+	}
+	assert_true(
+		WAIT(2000, (row = cluster_imported(&c, "west", "n", "a-1")) && row->port == 1049));
+	assert_true(commits < 30);
+}
+
+static void a_terminated_peer_is_forgotten_in_steps_and_stays_known(void **state)
+{
+	PW_PB(Peerstream, ReplicationMessage__Terminated)
+	t = PW_PB_INIT(PEERSTREAM, REPLICATION_MESSAGE__TERMINATED);
+	Message m = PW_PB_INIT(PEERSTREAM, REPLICATION_MESSAGE);
+	struct pw_err err = PW_ERR_INIT;
+	struct pw_tx *tx = NULL;
+	size_t len;
+	uint8_t *data;
+
+	assert_int_equal(pw_tx_begin(c.store, &tx, &err), 0);
+	for (int i = 0; i < PW_CLEANUP_ROWS + 500; i++) {
+		struct pw_service *row = pw_new0(struct pw_service);
+
+		row->peer = pw_xstrdup("west");
+		row->node = pw_xstrdup("n");
+		row->id = pw_xasprintf("s%05d", i);
+		row->name = pw_xstrdup("s");
+		assert_int_equal(pw_tx_put(tx, PW_T_SERVICE, row, &err), 0);
+	}
+	assert_int_equal(pw_tx_commit(&tx, &err), 0);
+	m.payload_case = PAYLOAD(TERMINATED);
+	m.terminated = &t;
+	data = pw_pb_encode(&m, &len);
+	pw_stream_receive(f->link->stream, data, len);
+	free(data);
+	assert_int_equal(cluster_state(&c, "west"), PW_PEERING_TERMINATED);
+	assert_int_equal(pw_store_count(c.store, PW_T_SERVICE), 500);
+	/* a restart in between goes on */
+	pw_peering_mgr_free(&c.peering);
+	cluster_start(&c);
+	f->link = pw_link_by_id(c.peering, pw_peering_get(c.peering, "west")->id);
+	assert_true(WAIT(1000, pw_store_count(c.store, PW_T_SERVICE) == 0));
+	assert_int_equal(cluster_state(&c, "west"), PW_PEERING_TERMINATED);
+}
+
 #define T(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 int main(void)
 {
@@ -401,6 +462,8 @@ int main(void)
 		T(what_the_maps_refuse_is_nacked_and_not_kept),
 		T(what_a_peer_may_take_of_our_memory_is_limited),
 		T(long_lists_of_an_instance_are_nacked),
+		T(many_small_changes_are_applied_together),
+		T(a_terminated_peer_is_forgotten_in_steps_and_stays_known),
 	};
 
 	return cmocka_run_group_tests_name("peering_import", tests, NULL, NULL);

@@ -7,9 +7,12 @@
 #include <openssl/crypto.h>
 #include <string.h>
 
-#define PUMP_BURST     64   /* resources sent before others of the loop have a turn */
-#define CONTROL_MAX    4096 /* acknowledgements that wait because the peer does not read … */
-#define CONTROL_BYTES  (1024 * 1024)
+#define PUMP_BURST    64   /* resources sent before others of the loop have a turn */
+#define CONTROL_MAX   4096 /* acknowledgements that wait because the peer does not read … */
+#define CONTROL_BYTES (1024 * 1024)
+/* Applying what one peer sends may take a fifth of the thread, no more, while it waits anyway. */
+#define APPLY_SHARE    4
+#define APPLY_WAIT_MS  1000
 #define ENVELOPE_MAX   256 /* of a nonce and a URL, which we have to say back */
 #define BATCH_MESSAGES 256
 #define BATCH_COST     (64 * 1024 * 1024) /* decoded: many times what came */
@@ -48,6 +51,7 @@ struct pw_stream {
 	struct event *pump;
 
 	struct pw_incoming_list incoming;
+	int64_t apply_not_before_ms;
 	size_t n_incoming, incoming_cost;
 	struct event *apply;
 };
@@ -589,8 +593,8 @@ static void receive_response(struct pw_stream *s, const Response *resp, size_t l
 	s->incoming_cost += pw_max(in->cost, PW_PB_EXPANSION * len);
 	if (s->n_incoming >= BATCH_MESSAGES || s->incoming_cost >= BATCH_COST)
 		on_apply(-1, 0, s);
-	else
-		arm(s->apply, 0);
+	else if (!evtimer_pending(s->apply, /*tv=*/NULL))
+		arm(s->apply, pw_max(s->apply_not_before_ms - pw_now_mono_ms(), 0));
 }
 
 static void acknowledge(struct pw_stream *s, struct pw_incoming *in)
@@ -608,8 +612,12 @@ static void acknowledge(struct pw_stream *s, struct pw_incoming *in)
 static void on_apply(evutil_socket_t fd, short what, void *arg)
 {
 	struct pw_stream *s = arg;
+	int64_t start_ms = pw_now_mono_ms(), end_ms;
 
 	pw_import_apply(s->link, &s->incoming);
+	end_ms = pw_now_mono_ms();
+	s->apply_not_before_ms =
+		end_ms + pw_min(APPLY_SHARE * (end_ms - start_ms), (int64_t)APPLY_WAIT_MS);
 	while (!STAILQ_EMPTY(&s->incoming)) {
 		struct pw_incoming *in = STAILQ_FIRST(&s->incoming);
 
