@@ -94,6 +94,16 @@ static void answers_that_nobody_reads_are_bounded(void **state)
 	fake_free(g);
 }
 
+static void what_a_peer_does_wrong_does_not_fill_the_log(void **state)
+{
+	unsigned lines = 0;
+
+	for (int i = 0; i < 1000; i++)
+		lines += pw_link_may_log(f->link);
+	assert_true(lines >= PW_LOG_LINES && lines <= 2 * PW_LOG_LINES);
+	assert_true(f->link->log_left_out > 0);
+}
+
 static void an_end_without_a_reason_is_no_alarm_for_two_seconds(void **state)
 {
 	struct pw_link *l = f->link;
@@ -314,6 +324,7 @@ int main(void)
 		T(heartbeats_go_before_resources_when_the_peer_reads_slowly),
 		T(a_peer_that_never_reads_its_answers_is_ended),
 		T(answers_that_nobody_reads_are_bounded),
+		T(what_a_peer_does_wrong_does_not_fill_the_log),
 		T(an_end_without_a_reason_is_no_alarm_for_two_seconds),
 		T(a_reason_ends_the_calm),
 	};

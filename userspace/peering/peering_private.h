@@ -40,6 +40,7 @@
 #define PW_STRANGER_STREAMS   8
 #define PW_CALM_MS	      2000 /* how long an interrupted stream may stay away before it is a fault */
 #define PW_CLEANUP_ROWS	      2000 /* removed in one go */
+#define PW_LOG_LINES	      50
 #define PW_STRANGERS_MAX \
 	256 /* connections that have not proved themselves, from unknown addresses */
 
@@ -68,6 +69,10 @@ struct pw_link {
 	struct pw_exchange *exchange; /* establish with retry, while PENDING */
 	struct event *cleanup;	      /* while DELETING or TERMINATED: removes imports, in steps */
 	bool closing;		      /* being freed: what its stream does now is no news */
+
+	/* of the log, which what a peer sends must not fill */
+	int64_t log_second;
+	unsigned log_lines, log_left_out;
 
 	/* what the status shows */
 	bool tracked;
@@ -155,6 +160,8 @@ void pw_link_cleanup_start(struct pw_link *l);
  */
 /* Compares what is shown now with what was, and fires blocking queries. */
 void pw_link_changed(struct pw_link *l);
+/* One more line about what this peer did; at most PW_LOG_LINES a second. */
+bool pw_link_may_log(struct pw_link *l);
 /* Nobody named a fault: the connection broke, the other side stops, or its leader is elsewhere. */
 bool pw_is_interruption(const struct pw_grpc_status *st);
 /* The active stream broke off: no alarm for PW_CALM_MS. */

@@ -36,6 +36,23 @@ void pw_link_changed(struct pw_link *l)
 	pw_store_touch(l->mgr->store, PW_T_PEERING);
 }
 
+bool pw_link_may_log(struct pw_link *l)
+{
+	int64_t second = pw_now_mono_ms() / 1000;
+
+	if (l->log_second != second) {
+		if (l->log_left_out)
+			pw_log_warn("log.limited", "peer", l->name, "left_out",
+				    pw_log_u64(l->log_left_out), NULL);
+		l->log_second = second;
+		l->log_lines = l->log_left_out = 0;
+	}
+	if (l->log_lines++ < PW_LOG_LINES)
+		return true;
+	l->log_left_out++;
+	return false;
+}
+
 bool pw_is_interruption(const struct pw_grpc_status *st)
 {
 	return st->code == PW_GRPC_OK || st->code == PW_GRPC_CANCELLED ||

@@ -163,8 +163,9 @@ static void set_fault(struct pw_link *l, bool remote, bool interrupted, const ch
 	if (!interrupted)
 		l->calm_until_ms = 0;
 	pw_link_error(l, remote, "%s", text);
-	pw_log_warn("stream.ended", "peer", l->name, "error", text, "from", remote ? "peer" : "us",
-		    NULL);
+	if (pw_link_may_log(l))
+		pw_log_warn("stream.ended", "peer", l->name, "error", text, "from",
+			    remote ? "peer" : "us", NULL);
 }
 
 void pw_stream_lost(struct pw_stream *s, bool remote, const char *text)
@@ -342,8 +343,9 @@ static bool too_large(struct pw_stream *s, const struct pw_outgoing *o)
 	pw_link_error(s->link, /*remote=*/false,
 		      "service \"%s\" is not sent: it takes %zu bytes, and a peer takes %d", o->id,
 		      o->len, PW_MESSAGE_MAX_BYTES);
-	pw_log_warn("export.too_large", "peer", s->link->name, "service", o->id, "bytes",
-		    pw_log_u64(o->len), NULL);
+	if (pw_link_may_log(s->link))
+		pw_log_warn("export.too_large", "peer", s->link->name, "service", o->id, "bytes",
+			    pw_log_u64(o->len), NULL);
 	return true;
 }
 
@@ -452,8 +454,9 @@ static void note_nack(struct pw_stream *s, const Request *q)
 	const char *text = q->error->message;
 
 	pw_link_error(s->link, /*remote=*/true, "the peer refused a resource: %s", text);
-	pw_log_warn("stream.nack", "peer", s->link->name, "url", q->resource_url, "code",
-		    pw_log_i64(q->error->code), "error", text, NULL);
+	if (pw_link_may_log(s->link))
+		pw_log_warn("stream.nack", "peer", s->link->name, "url", q->resource_url, "code",
+			    pw_log_i64(q->error->code), "error", text, NULL);
 }
 
 static void receive_request(struct pw_stream *s, const Request *q)
@@ -581,8 +584,9 @@ static void receive_response(struct pw_stream *s, const Response *resp, size_t l
 	check_response(s, in, resp);
 	if (in->code) {
 		/* refused before anything is looked at: answer now, in the URL it came with */
-		pw_log_warn("stream.refused", "peer", s->link->name, "resource", in->id, "error",
-			    in->text, NULL);
+		if (pw_link_may_log(s->link))
+			pw_log_warn("stream.refused", "peer", s->link->name, "resource", in->id,
+				    "error", in->text, NULL);
 		pw_link_error(s->link, /*remote=*/false, "%s", in->text);
 		queue_ack(s, resp->resource_url, in->nonce, in->code, in->text);
 		pw_incoming_free(&in);
@@ -602,8 +606,9 @@ static void acknowledge(struct pw_stream *s, struct pw_incoming *in)
 	queue_ack(s, urls[in->type], in->nonce, in->code, in->text);
 	if (in->code) {
 		pw_link_error(s->link, /*remote=*/false, "%s", in->text);
-		pw_log_warn("import.refused", "peer", s->link->name, "resource", in->id, "error",
-			    in->text, NULL);
+		if (pw_link_may_log(s->link))
+			pw_log_warn("import.refused", "peer", s->link->name, "resource", in->id,
+				    "error", in->text, NULL);
 		return;
 	}
 	s->link->last_receive_ns = pw_now_real_ns();
