@@ -21,4 +21,4 @@ for bin in "$@"; do
 		"$PWD/scripts/bpf-test.sh" "$(realpath "$bin")" >"$wrappers/$(basename "$bin")"
 	chmod +x "$wrappers/$(basename "$bin")"
 done
-scripts/run-unit.sh "$wrappers"/* | sed 's/^unit:/bpf:/'
+PW_UNIT_JOBS=1 scripts/run-unit.sh "$wrappers"/* | sed 's/^unit:/bpf:/'
