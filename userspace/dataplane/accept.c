@@ -77,16 +77,18 @@ static void reset_fd(int fd)
 	close(fd);
 }
 
-static void refuse_fd(struct pw_worker *w, int fd, const struct pw_addr *client, const char *limit)
+static void refuse_fd(struct pw_worker *w, int fd, const struct pw_addr *client,
+		      enum pw_limit limit)
 {
 	char text[PW_ADDR_TEXT];
 	const struct pw_dp_event e = {
 		.reason = PW_REASON_LIMIT,
 		.client = client ? pw_addr_text(client, text) : NULL,
-		.detail = limit,
+		.detail = pw_limit_name(limit),
 	};
 
 	reset_fd(fd);
+	atomic_fetch_add(&w->d->limits[limit], 1);
 	pw_reason_count(PW_REASON_LIMIT);
 	pw_message_event(w->d, &e);
 }
@@ -94,20 +96,23 @@ static void refuse_fd(struct pw_worker *w, int fd, const struct pw_addr *client,
 /*
  * No fd is left: a connection that waits in the backlog would wake us for ever. With the spare one
  * it can at least be told no; if even that cannot be had again, the listener rests for a moment.
+ * True: there may be more of them. (accept() asks for the fd first: EMFILE does not mean that
+ * somebody waits.)
  */
-static void out_of_fds(struct pw_worker *w, struct pw_listener *l)
+static bool out_of_fds(struct pw_worker *w, struct pw_listener *l)
 {
-	int fd;
+	int fd = -1;
 
 	if (w->spare >= 0) {
 		pw_closep(&w->spare);
 		fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd >= 0)
-			refuse_fd(w, fd, /* client= */ NULL, "no file descriptor is left");
+			refuse_fd(w, fd, /* client= */ NULL, PW_LIMIT_FILE_DESCRIPTORS);
 	}
 	w->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (w->spare < 0)
 		w->rearm_ms = pw_now_mono_ms() + REST_MS;
+	return fd >= 0 && !w->rearm_ms;
 }
 
 /* Strangers get half of the handshakes, so that they cannot keep known peers out. */
@@ -122,31 +127,32 @@ static bool pending_full(struct pw_worker *w, bool stranger)
 	return stranger && atomic_load(&w->d->n_strangers) >= pw_max(1, max / 2);
 }
 
-static const char *limit_reached(struct pw_worker *w, const struct pw_listener *l,
-				 const struct pw_addr *client, bool stranger)
+/* PW_LIMIT_MAX_: none. Workers count on their own: at the edge there may be one more for each. */
+static enum pw_limit limit_reached(struct pw_worker *w, const struct pw_listener *l,
+				   const struct pw_addr *client, bool stranger)
 {
 	const struct pw_limits *limits = &w->d->opt.limits;
 
 	if (limits->max_connections && atomic_load(&w->d->n_conns) >= limits->max_connections)
-		return "max_connections";
+		return PW_LIMIT_CONNECTIONS;
 	if (!l->gateway)
-		return NULL;
+		return PW_LIMIT_MAX_;
 	if (pending_full(w, stranger))
-		return "max_pending_handshakes";
+		return PW_LIMIT_PENDING_HANDSHAKES;
 	/* Last, because it counts. Local applications are not strangers: they share one address. */
 	if (!pw_sources_add(w->d->sources, client))
-		return "max_connections_per_source";
-	return NULL;
+		return PW_LIMIT_CONNECTIONS_PER_SOURCE;
+	return PW_LIMIT_MAX_;
 }
 
 static void take_fd(struct pw_worker *w, struct pw_listener *l, int fd,
 		    const struct pw_addr *client)
 {
 	bool stranger = l->gateway && !pw_routing_knows(w->routing, client);
-	const char *limit = limit_reached(w, l, client, stranger);
+	enum pw_limit limit = limit_reached(w, l, client, stranger);
 	struct pw_conn *c;
 
-	if (limit) {
+	if (limit != PW_LIMIT_MAX_) {
 		refuse_fd(w, fd, client, limit);
 		return;
 	}
@@ -176,8 +182,7 @@ void pw_worker_accept(struct pw_worker *w, struct pw_listener *l)
 			continue;
 		}
 		if (errno == EMFILE || errno == ENFILE) {
-			out_of_fds(w, l);
-			if (w->rearm_ms)
+			if (!out_of_fds(w, l))
 				return;
 			continue;
 		}

@@ -85,9 +85,13 @@ static void try_next(struct pw_conn *c, enum pw_reason reason, const char *detai
 			pw_conn_deadline(c, c->worker->d->opt.limits.connect_timeout_ms);
 			return;
 		}
-		reason =
-			r == -EMFILE || r == -ENFILE ? PW_REASON_LIMIT : PW_REASON_UPSTREAM_REFUSED;
+		reason = PW_REASON_UPSTREAM_REFUSED;
 		detail = strerrordesc_np(-r);
+		if (r == -EMFILE || r == -ENFILE) {
+			pw_conn_report_limit(c, PW_LIMIT_FILE_DESCRIPTORS);
+			pw_conn_end(c, /* reset= */ true);
+			return;
+		}
 	}
 	pw_conn_refuse(c, reason, detail);
 }

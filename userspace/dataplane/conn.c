@@ -122,11 +122,19 @@ void pw_conn_report(struct pw_conn *c, enum pw_reason reason, const char *detail
 	pw_message_event(c->worker->d, &e);
 }
 
+void pw_conn_report_limit(struct pw_conn *c, enum pw_limit limit)
+{
+	atomic_fetch_add(&c->worker->d->limits[limit], 1);
+	pw_conn_report(c, PW_REASON_LIMIT, pw_limit_name(limit));
+}
+
 static void wait_for_alert(struct pw_conn *c)
 {
 	int64_t now_ms = pw_now_mono_ms();
 
-	if (now_ms >= c->deadline_ms || pw_leg_unsent(&c->flow.legs[0]) == 0) {
+	/* A caller that is gone acknowledges nothing any more. */
+	if (now_ms >= c->deadline_ms || c->flow.legs[0].error ||
+	    pw_leg_unsent(&c->flow.legs[0]) == 0) {
 		pw_conn_end(c, /* reset= */ true);
 		return;
 	}
@@ -175,10 +183,11 @@ void pw_conn_run(struct pw_conn *c)
 }
 
 /* While the callee is being sought, a caller that is gone by reset must not leave a connection
- * behind it. */
+ * behind it. In the middle of its handshake it may have said why: the handshake reads that. */
 static bool caller_is_gone(const struct pw_conn *c)
 {
-	return c->flow.legs[0].error && c->state != PW_CONN_FORWARD && c->state != PW_CONN_REFUSED;
+	return c->flow.legs[0].error && (c->state == PW_CONN_HELLO || c->state == PW_CONN_CONNECT ||
+					 c->state == PW_CONN_CONNECT_TLS);
 }
 
 void pw_conn_event(struct pw_conn *c, int leg, uint32_t events)

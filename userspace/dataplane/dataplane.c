@@ -308,6 +308,24 @@ int pw_dataplane_flows(struct pw_dataplane *d, struct pw_flow_info **ret, size_t
 	return 0;
 }
 
+static void add_counters(struct pw_worker *w, struct pw_dataplane_counters *sum)
+{
+	pthread_mutex_lock(&w->lock);
+	sum->half_joined += w->env.half_joined;
+	sum->small_pipes += w->env.small_pipes;
+	sum->no_pipes += w->env.no_pipes;
+	pthread_mutex_unlock(&w->lock);
+}
+
+void pw_dataplane_counters(struct pw_dataplane *d, struct pw_dataplane_counters *ret)
+{
+	*ret = (struct pw_dataplane_counters){ 0 };
+	for (unsigned i = 0; i < d->n_workers; i++)
+		add_counters(&d->workers[i], ret);
+	for (size_t i = 0; i < PW_LIMIT_MAX_; i++)
+		ret->limits[i] = atomic_load(&d->limits[i]);
+}
+
 unsigned pw_dataplane_connections(const struct pw_dataplane *d)
 {
 	return atomic_load(&d->n_conns);

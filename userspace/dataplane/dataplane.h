@@ -74,6 +74,26 @@ const char *pw_tls_mode_name(enum pw_tls_mode m);     /* none passthrough usersp
 const char *pw_flow_state_name(enum pw_flow_state s); /* connecting open half-closed closing */
 /* Copy of all flows (those past the ClientHello), free(*ret). */
 int pw_dataplane_flows(struct pw_dataplane *d, struct pw_flow_info **ret, size_t *ret_n);
+/* Limits that share PW_REASON_LIMIT; named as in the configuration where it sets them. */
+enum pw_limit {
+	PW_LIMIT_CONNECTIONS,
+	PW_LIMIT_CONNECTIONS_PER_SOURCE,
+	PW_LIMIT_PENDING_HANDSHAKES,
+	PW_LIMIT_HALF_CLOSE_TIMEOUT,
+	PW_LIMIT_IDLE_TIMEOUT,
+	PW_LIMIT_CONTROL_QUEUE,	   /* connections for the control thread that it did not take yet */
+	PW_LIMIT_FILE_DESCRIPTORS, /* the process's */
+	PW_LIMIT_MAX_
+};
+const char *pw_limit_name(enum pw_limit l);
+/* Since the start. */
+struct pw_dataplane_counters {
+	uint64_t half_joined; /* sockmap flows of which one direction goes through user space */
+	uint64_t small_pipes; /* pipes smaller than wanted (a user's pipe pages are limited) */
+	uint64_t no_pipes;    /* no pipe to be had: the bytes were copied instead of spliced */
+	uint64_t limits[PW_LIMIT_MAX_]; /* how often each was reached */
+};
+void pw_dataplane_counters(struct pw_dataplane *d, struct pw_dataplane_counters *ret);
 unsigned pw_dataplane_connections(const struct pw_dataplane *d);
 uint16_t pw_dataplane_port(
 	const struct pw_dataplane *d); /* of the gateway: the one chosen when opt.bind's was 0 */

@@ -82,7 +82,8 @@ struct pw_conn {
 	size_t tries, first_try;
 	struct pw_flow flow;
 	uint64_t idle_bytes;
-	int64_t mapped_ms; /* pw_flows was last written */
+	int64_t half_closed_ms; /* when one direction ended; 0: both are open */
+	int64_t mapped_ms;	/* pw_flows was last written */
 };
 TAILQ_HEAD(pw_conn_list, pw_conn);
 
@@ -132,6 +133,7 @@ struct pw_dataplane {
 	struct pw_sources *sources;
 	struct pw_messages *messages;
 	_Atomic uint32_t n_conns, n_pending, n_strangers /* of n_pending */;
+	_Atomic uint64_t limits[PW_LIMIT_MAX_];
 	_Atomic bool draining;
 	struct event *drain_timer;
 	void (*drained)(void *arg);
@@ -171,6 +173,8 @@ void pw_conn_end(struct pw_conn *c, bool reset);
 /* Counts and reports why; then resets, or waits a moment until an alert is delivered. */
 void pw_conn_refuse(struct pw_conn *c, enum pw_reason reason, const char *detail);
 void pw_conn_report(struct pw_conn *c, enum pw_reason reason, const char *detail);
+/* The same, with PW_REASON_LIMIT and the limit's own counter and name. */
+void pw_conn_report_limit(struct pw_conn *c, enum pw_limit limit);
 void pw_conn_deadline(struct pw_conn *c, int64_t timeout_ms);
 int pw_conn_watch(struct pw_conn *c, int leg);
 void pw_conn_set_pending(struct pw_conn *c, bool pending);

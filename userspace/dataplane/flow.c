@@ -89,21 +89,40 @@ void pw_conn_forward(struct pw_conn *c)
 	c->check.expected = NULL;
 	pw_routing_unref(&c->routing);
 	fill_values(c);
+	pw_leg_open(&c->flow.legs[0]);
+	pw_leg_open(&c->flow.legs[1]);
 	pw_flow_start(&c->flow, d->opt.forwarders, now_ms);
 	map_flow(c, now_ms);
 	pw_conn_flow_event(c);
 }
 
-/* The nearest of: the forwarder's wish, the idle limit, the half-close limit. */
-static void set_timer(struct pw_conn *c)
+/* Which of the two silences is limited more tightly now. */
+static enum pw_limit limit_of(const struct pw_conn *c)
 {
 	const struct pw_limits *l = &c->worker->d->opt.limits;
-	int64_t at = c->flow.wake_ms, limit = l->idle_timeout_ms;
 
-	if (flow_state(c) == PW_FLOW_HALF_CLOSED && l->half_close_timeout_ms &&
-	    (!limit || l->half_close_timeout_ms < limit))
+	return c->half_closed_ms && l->half_close_timeout_ms &&
+			       (!l->idle_timeout_ms ||
+				l->half_close_timeout_ms < l->idle_timeout_ms)
+		       ? PW_LIMIT_HALF_CLOSE_TIMEOUT
+		       : PW_LIMIT_IDLE_TIMEOUT;
+}
+
+/* The nearest of: the forwarder's wish, the limit on silence. */
+static void set_timer(struct pw_conn *c, int64_t now_ms)
+{
+	const struct pw_limits *l = &c->worker->d->opt.limits;
+	int64_t at = c->flow.wake_ms, since = c->flow.last_byte_ms, limit = l->idle_timeout_ms;
+
+	/* Counted from the end at the earliest: whoever asks after a long silence may wait for the
+	 * answer. */
+	if (flow_state(c) == PW_FLOW_HALF_CLOSED && !c->half_closed_ms)
+		c->half_closed_ms = now_ms;
+	if (limit_of(c) == PW_LIMIT_HALF_CLOSE_TIMEOUT) {
 		limit = l->half_close_timeout_ms;
-	c->deadline_ms = limit ? c->flow.last_byte_ms + limit : 0;
+		since = pw_max(since, c->half_closed_ms);
+	}
+	c->deadline_ms = limit ? since + limit : 0;
 	if (c->deadline_ms && (!at || c->deadline_ms < at))
 		at = c->deadline_ms;
 	pw_timers_set(&c->worker->timers, &c->timer, at);
@@ -146,7 +165,7 @@ void pw_conn_flow_event(struct pw_conn *c)
 	}
 	if (flow_state(c) != before || now_ms - c->mapped_ms >= MAP_UPDATE_MS)
 		map_flow(c, now_ms);
-	set_timer(c);
+	set_timer(c, now_ms);
 }
 
 void pw_conn_flow_timer(struct pw_conn *c)
@@ -160,9 +179,7 @@ void pw_conn_flow_timer(struct pw_conn *c)
 		flow_bytes(c, bytes);
 		sum = bytes[0] + bytes[1];
 		if (sum == c->idle_bytes || c->flow.ops->id != PW_FORWARDER_SOCKMAP) {
-			pw_conn_report(c, PW_REASON_LIMIT,
-				       flow_state(c) == PW_FLOW_HALF_CLOSED ? "half_close_timeout"
-									    : "idle_timeout");
+			pw_conn_report_limit(c, limit_of(c));
 			pw_conn_end(c, /* reset= */ true);
 			return;
 		}

@@ -15,8 +15,9 @@
  * kTLS has its place before the handshake: TCP_ULP "tls" may be set once the ClientHello has been
  * peeked and the flow is known to be terminated (never on one that may be passed through: it bars
  * the socket from a sockmap), and keys are installed between the handshake's end and start(). A leg
- * with both keys in the kernel has ssl == NULL and a splice forwarder that reads control records;
- * conn.c's names for both moments are conn_terminate() and conn_forward().
+ * with both keys in the kernel would have ssl == NULL and a splice forwarder that reads control
+ * records. The two moments are terminate() in ingress.c (for upstreams pw_egress_start_tls()) and
+ * pw_conn_forward(), before pw_flow_start().
  */
 #include "leg.h"
 #include "../base/buf.h"
@@ -37,9 +38,8 @@ struct pw_forward_env {
 		size_t bytes;
 	} pipes[PW_PIPE_CACHE]; /* empty ones */
 	size_t n_pipes;
-	uint64_t small_pipes; /* the pipe could not be made as large as wanted */
-	uint64_t no_pipes;    /* no pipe at all: the bytes were copied */
-	uint64_t half_joined; /* one of two sockets was refused by the sockmap: relayed by us */
+	/* Counters, see struct pw_dataplane_counters. */
+	uint64_t small_pipes, no_pipes, half_joined;
 };
 int pw_forward_env_init(struct pw_forward_env *env, struct pw_kernel *kernel, size_t buffer_bytes,
 			int64_t abort_timeout_ms);

@@ -6,6 +6,8 @@
 #include "forward.h"
 
 #define TURN_BYTES (512 * 1024)
+/* The least that a read counts for: small ones cost their overhead. */
+#define READ_BYTES (16 * 1024)
 
 bool pw_copy_flush(struct pw_flow *f, int i)
 {
@@ -43,7 +45,7 @@ void pw_copy_move(struct pw_flow *f, int i, bool *again)
 		if (n <= 0)
 			return;
 		pw_flow_moved(f, i, (size_t)n);
-		turn += (size_t)n;
+		turn += pw_max((size_t)n, (size_t)READ_BYTES);
 		while (sent < (size_t)n) {
 			ssize_t m =
 				pw_leg_send(&f->legs[!i], f->env->scratch + sent, (size_t)n - sent);

@@ -13,6 +13,7 @@
 #include <sys/ioctl.h>
 
 #define DRAIN_ROUNDS 16
+#define EXACT_TRIES  16
 #define TURN_BYTES   (1024 * 1024)
 #define FIN_BYTES    1 /* a FIN counts as a byte received */
 #define STATE_ESTABLISHED \
@@ -44,11 +45,36 @@ static uint64_t queued_bytes(const struct pw_leg *leg)
 	return ti.tcpi_bytes_acked + (uint64_t)pw_leg_unsent(leg);
 }
 
+/* The same, exact: nothing was acknowledged between the two readings. What is measured from a base
+ * that is too small seems to be out while it still is in the backlog. */
+static int exact_queued_bytes(const struct pw_leg *leg, __u64 *ret)
+{
+	struct tcp_info before, after;
+	int r;
+
+	for (int i = 0; i < EXACT_TRIES; i++) {
+		uint64_t unsent;
+
+		r = tcp_info(leg->fd, &before);
+		if (r < 0)
+			return r;
+		unsent = (uint64_t)pw_leg_unsent(leg);
+		r = tcp_info(leg->fd, &after);
+		if (r < 0)
+			return r;
+		if (before.tcpi_bytes_acked == after.tcpi_bytes_acked) {
+			*ret = before.tcpi_bytes_acked + unsent;
+			return 0;
+		}
+	}
+	return -EBUSY;
+}
+
 /* Everything that was redirected and relayed has left the kernel's backlog: what we send now comes
- * behind it. */
+ * behind it. Sums, not differences: queued_bytes() may be less than base. */
 static bool backlog_is_clear(const struct pw_flow *f, int i, const struct pw_flow_value *v)
 {
-	return queued_bytes(&f->legs[!i]) - v->base >= v->redirected + f->halves[i].relayed;
+	return queued_bytes(&f->legs[!i]) >= v->base + v->redirected + f->halves[i].relayed;
 }
 
 /* Nothing that legs[i] received is still on its way through the verdict or the socket's own queue.
@@ -232,19 +258,22 @@ static int drain_before_join(struct pw_flow *f)
 	return 0;
 }
 
-static void fill_value(struct pw_flow *f, int i)
+static int fill_value(struct pw_flow *f, int i)
 {
 	struct pw_flow_value *v = &f->values[i];
+	int r = exact_queued_bytes(&f->legs[!i], &v->base);
 
+	if (r < 0)
+		return r;
 	v->partner = f->cookies[!i];
 	v->forwarder = PW_FORWARDER_SOCKMAP;
 	v->state = PW_FLOW_OPEN;
 	v->paused = 1;
 	v->bytes = v->start = f->halves[i].bytes;
 	v->redirected = v->passed = 0;
-	v->base = queued_bytes(&f->legs[!i]);
 	f->halves[i].relayed = f->halves[i].held = 0;
 	f->halves[i].first_read = false;
+	return 0;
 }
 
 static int start(struct pw_flow *f)
@@ -256,8 +285,9 @@ static int start(struct pw_flow *f)
 	if (r < 0)
 		return r;
 	for (int i = 0; i < 2 && r == 0; i++) {
-		fill_value(f, i);
-		r = pw_flow_put(k, f->cookies[i], &f->values[i]);
+		r = fill_value(f, i);
+		if (r == 0)
+			r = pw_flow_put(k, f->cookies[i], &f->values[i]);
 	}
 	if (r == 0)
 		r = pw_sock_put(k, f->cookies[0], f->legs[1].fd);

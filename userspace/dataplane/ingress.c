@@ -15,7 +15,8 @@ static void hand_to_control(struct pw_conn *c)
 	epoll_ctl(c->worker->epoll, EPOLL_CTL_DEL, fd, NULL);
 	setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof(one));
 	if (!pw_message_control(c->worker->d, fd, &c->client)) {
-		pw_conn_refuse(c, PW_REASON_LIMIT, "too many control connections wait");
+		pw_conn_report_limit(c, PW_LIMIT_CONTROL_QUEUE);
+		pw_conn_end(c, /* reset= */ true);
 		return;
 	}
 	c->flow.legs[0].fd = -1;

@@ -8,6 +8,11 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+/* Key updates and tickets in a row; a client that speaks at all sends one in a million bytes. */
+#define CONTROLS_MAX 64
+/* Read in one go: records of one byte cost as much as those of 16 KB. */
+#define RECORDS_MAX 64
+
 void pw_leg_fail(struct pw_leg *leg, int error, bool drained)
 {
 	if (!leg->error)
@@ -44,12 +49,37 @@ int pw_leg_tls_error(struct pw_leg *leg, int ret)
 	}
 }
 
+static void on_message(int is_written, int version, int type, const void *buf, size_t len, SSL *ssl,
+		       void *arg)
+{
+	struct pw_leg *leg = arg;
+
+	leg->controls += !is_written && type == SSL3_RT_HANDSHAKE;
+}
+
+void pw_leg_open(struct pw_leg *leg)
+{
+	if (!leg->ssl)
+		return;
+	SSL_set_msg_callback(leg->ssl, on_message);
+	SSL_set_msg_callback_arg(leg->ssl, leg);
+	/* Else SSL_read() would stay inside for as long as messages come. */
+	SSL_clear_mode(leg->ssl, SSL_MODE_AUTO_RETRY);
+}
+
+/* A message was taken in, and there may be more: true. */
+static bool was_control(struct pw_leg *leg, int r, unsigned before)
+{
+	return leg->controls != before && SSL_get_error(leg->ssl, r) == SSL_ERROR_WANT_READ;
+}
+
 /* Fills the buffer over several records, so that small records do not become small writes. */
 static ssize_t tls_recv(struct pw_leg *leg, void *buf, size_t len)
 {
 	size_t got = 0;
 
-	while (got < len) {
+	for (int i = 0; got < len && (i < RECORDS_MAX || !got); i++) {
+		unsigned before = leg->controls;
 		size_t n = 0;
 		int r;
 
@@ -58,11 +88,18 @@ static ssize_t tls_recv(struct pw_leg *leg, void *buf, size_t len)
 		r = SSL_read_ex(leg->ssl, (char *)buf + got, len - got, &n);
 		if (r == 1) {
 			got += n;
+			leg->controls = 0;
 			continue;
 		}
+		if (was_control(leg, r, before) && leg->controls <= CONTROLS_MAX)
+			continue;
 		/* What was read goes on first; the next call meets the same end again. */
 		if (got)
 			break;
+		if (leg->controls > CONTROLS_MAX) {
+			pw_leg_fail(leg, -EPROTO, /* drained= */ true);
+			return leg->error;
+		}
 		if (SSL_get_error(leg->ssl, r) == SSL_ERROR_ZERO_RETURN) {
 			leg->eof = true;
 			return 0;

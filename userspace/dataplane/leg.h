@@ -18,12 +18,16 @@ struct pw_leg {
 	SSL *ssl; /* NULL: plain */
 	bool may_read;
 	bool may_write;
-	bool eof;     /* everything was read, up to a clean end */
-	bool shut;    /* the other leg's end was passed on to this one */
-	bool drained; /* error is set and nothing is left to read */
-	int error;    /* 0, or -errno: reset, truncated, broken */
-	int alert;    /* TLS alert that the other side sent, 0: none */
+	bool eof;	   /* everything was read, up to a clean end */
+	bool shut;	   /* the other leg's end was passed on to this one */
+	bool drained;	   /* error is set and nothing is left to read */
+	int error;	   /* 0, or -errno: reset, truncated, broken */
+	int alert;	   /* TLS alert that the other side sent, 0: none */
+	unsigned controls; /* TLS messages since the last byte of the application */
 };
+/* The TLS handshake has ended: key updates, tickets and the like are counted from now on, and too
+ * many of them without a byte between them are an error of the leg. */
+void pw_leg_open(struct pw_leg *leg);
 /* > 0 bytes, 0: clean end (eof), -EAGAIN, or the leg's error (then drained). */
 ssize_t pw_leg_recv(struct pw_leg *leg, void *buf, size_t len);
 /* > 0 bytes, possibly fewer than len; -EAGAIN (TLS: the next call must offer the same bytes); or

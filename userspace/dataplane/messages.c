@@ -3,11 +3,14 @@
 #include "dataplane_private.h"
 #include "../base/log.h"
 #include <event2/event.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #define MAX_EVENTS   2048
 #define MAX_CONTROLS 1024
+/* A stranger's certificate may carry a name of 100 KB. */
+#define MAX_TEXT 1024
 
 enum message_kind { MESSAGE_EVENT, MESSAGE_CONTROL, MESSAGE_IDLE };
 struct message {
@@ -149,6 +152,11 @@ static struct message *message_new(enum message_kind kind)
 	return m;
 }
 
+static char *cut(const char *text)
+{
+	return pw_xstrndup(text, strnlen(text, MAX_TEXT));
+}
+
 void pw_message_event(struct pw_dataplane *d, const struct pw_dp_event *e)
 {
 	struct pw_messages *q = d->messages;
@@ -163,7 +171,7 @@ void pw_message_event(struct pw_dataplane *d, const struct pw_dp_event *e)
 		m = message_new(MESSAGE_EVENT);
 		m->reason = e->reason;
 		for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
-			m->texts[i] = pw_xstrdup(texts[i]);
+			m->texts[i] = texts[i] ? cut(texts[i]) : NULL;
 		q->n_events++;
 		push(q, m);
 	}

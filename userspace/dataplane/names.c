@@ -5,6 +5,13 @@ static const char *const direction_names[] = { "inbound", "outbound", "local" };
 static const char *const forwarder_names[] = { "none", "copy", "splice", "sockmap", "packet" };
 static const char *const tls_names[] = { "none", "passthrough", "userspace", "ktls", "ktls-tx" };
 static const char *const state_names[] = { "none", "connecting", "open", "half-closed", "closing" };
+static const char *const limit_names[] = {
+	"max_connections",	  "max_connections_per_source",
+	"max_pending_handshakes", "half_close_timeout",
+	"idle_timeout",		  "control_queue",
+	"file_descriptors",
+};
+_Static_assert(ARRAY_SIZE(limit_names) == PW_LIMIT_MAX_, "one name each");
 _Static_assert(ARRAY_SIZE(direction_names) == PW_DIRECTION_LOCAL + 1, "one name each");
 _Static_assert(ARRAY_SIZE(forwarder_names) == PW_FORWARDER_PACKET + 1, "one name each");
 _Static_assert(ARRAY_SIZE(tls_names) == PW_TLS_KTLS_TX + 1, "one name each");
@@ -43,4 +50,9 @@ const char *pw_tls_mode_name(enum pw_tls_mode m)
 const char *pw_flow_state_name(enum pw_flow_state s)
 {
 	return name_of(state_names, ARRAY_SIZE(state_names), (unsigned)s);
+}
+
+const char *pw_limit_name(enum pw_limit l)
+{
+	return name_of(limit_names, ARRAY_SIZE(limit_names), (unsigned)l);
 }

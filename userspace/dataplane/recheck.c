@@ -26,7 +26,9 @@ static bool identity_holds(const struct pw_conn *c, int leg, const struct pw_tru
 	int reason = PW_REASON_NONE;
 	SSL *ssl = c->flow.legs[leg].ssl;
 
-	if (!ssl || c->state != PW_CONN_FORWARD)
+	/* Before the end of its handshake it is judged there, by the bundle that it began with; at
+	 * the end by this one, so that nothing is dialled for a root that went meanwhile. */
+	if (!ssl || !SSL_is_init_finished(ssl))
 		return true;
 	if (!t)
 		return false;
