@@ -179,6 +179,10 @@ static void the_agent_describes_itself(void **state)
 	pw_autojson json_t *self = get_json(f, "/v1/agent/self");
 
 	assert_non_null(json_object_get(json_object_get(gateway, "Refusals"), "unknown_ca"));
+	assert_true(json_is_integer(
+		json_object_get(json_object_get(gateway, "Forwarders"), "HalfJoined")));
+	assert_true(json_is_integer(
+		json_object_get(json_object_get(gateway, "LimitsReached"), "max_connections")));
 	assert_string_equal(pw_json_str(json_object_get(self, "Config"), "NodeName"), "gw-1");
 	expect_answer(f, "GET", "/v1/agent/flows", NULL, 503,
 		      "the data path is not running on this agent");

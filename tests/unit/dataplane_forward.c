@@ -8,6 +8,7 @@
 #include "../../userspace/dataplane/forward.h"
 #include "../../userspace/kernel/kernel.h"
 #include <event2/event.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -18,12 +19,15 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 #include <cmocka.h>
 #include "dataplane_sandbox.h"
 
-#define MB (1024u * 1024)
+#define MB	 (1024u * 1024)
+#define POOR_UID 65533
 /* Socket buffers of both connections at their largest, one scratch buffer or pipe, the credit. */
 #define HELD_MAX (32u * MB)
 
@@ -31,6 +35,7 @@ static struct pw_kernel *kernel;
 static struct event_base *base;
 static const struct pw_policy_key policy = { .peer_id = 1, .destination_id = 3 };
 static char no_sockmap[256];
+static uint64_t small_pipes, no_pipes, half_joined; /* of the last rig */
 static const struct pw_forward_ops *const all[] = { &pw_forward_copy, &pw_forward_splice,
 						    &pw_forward_sockmap };
 
@@ -38,21 +43,27 @@ struct rig {
 	struct pw_forward_env env;
 	struct pw_flow flow;
 	int client, server;
+	int epoll;
 	pthread_t thread;
+	void (*before)(struct rig *r); /* in the pump's thread, or NULL */
 	enum pw_forward_result result;
 	int64_t waits; /* how often the pump woke up */
 };
 
-static void pair(int *ret_near, int *ret_far)
+/* The gateway's end of a connection to ip. For a v4-mapped one the other end knows only IPv4. */
+static void pair(const char *ip, int *ret_near, int *ret_far)
 {
 	struct pw_addr a;
-	int l = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int l;
 
-	assert_int_equal(pw_addr_parse("127.0.0.1", 0, &a), 0);
+	assert_int_equal(pw_addr_parse(ip, 0, &a), 0);
+	l = socket(a.u.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(bind(l, &a.u.sa, a.len), 0);
 	assert_int_equal(listen(l, 1), 0);
 	assert_int_equal(getsockname(l, &a.u.sa, &a.len), 0);
-	*ret_near = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (!strncmp(ip, "::ffff:", 7))
+		assert_int_equal(pw_addr_parse(ip + 7, pw_addr_port(&a), &a), 0);
+	*ret_near = socket(a.u.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(connect(*ret_near, &a.u.sa, a.len), 0);
 	*ret_far = accept4(l, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	assert_true(*ret_far >= 0);
@@ -63,19 +74,21 @@ static void *pump(void *arg)
 {
 	struct rig *r = arg;
 	struct pw_flow *f = &r->flow;
-	enum pw_forward_result result = f->ops->on_event(f, pw_now_mono_ms());
-	int epoll = epoll_create1(EPOLL_CLOEXEC);
+	enum pw_forward_result result;
 
+	if (r->before)
+		r->before(r);
+	result = f->ops->on_event(f, pw_now_mono_ms());
 	for (int i = 0; i < 2; i++) {
 		struct epoll_event ev = { .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
 					  .data.u32 = (uint32_t)i };
 
-		epoll_ctl(epoll, EPOLL_CTL_ADD, f->legs[i].fd, &ev);
+		epoll_ctl(r->epoll, EPOLL_CTL_ADD, f->legs[i].fd, &ev);
 	}
 	while (result == PW_FORWARD_WAIT || result == PW_FORWARD_AGAIN) {
 		struct epoll_event evs[2];
 		int64_t ms = f->wake_ms ? pw_max(f->wake_ms - pw_now_mono_ms(), (int64_t)0) : -1;
-		int n = epoll_wait(epoll, evs, 2, result == PW_FORWARD_AGAIN ? 0 : (int)ms);
+		int n = epoll_wait(r->epoll, evs, 2, result == PW_FORWARD_AGAIN ? 0 : (int)ms);
 
 		r->waits++;
 		for (int i = 0; i < n; i++)
@@ -86,22 +99,28 @@ static void *pump(void *arg)
 	pw_flow_stop(f);
 	pw_leg_close(&f->legs[0], result == PW_FORWARD_RESET);
 	pw_leg_close(&f->legs[1], result == PW_FORWARD_RESET);
-	close(epoll);
+	close(r->epoll);
 	return NULL;
 }
 
-static void make(struct rig *r)
+static void make_at(struct rig *r, const char *client_ip, const char *server_ip)
 {
 	memset(r, 0, sizeof(*r));
+	r->epoll = epoll_create1(EPOLL_CLOEXEC);
 	pw_forward_env_init(&r->env, kernel, MB, 5000);
 	pw_flow_init(&r->flow, &r->env);
-	pair(&r->client, &r->flow.legs[0].fd);
-	pair(&r->server, &r->flow.legs[1].fd);
+	pair(client_ip, &r->client, &r->flow.legs[0].fd);
+	pair(server_ip, &r->server, &r->flow.legs[1].fd);
 	for (int i = 0; i < 2; i++) {
 		pw_leg_set_options(r->flow.legs[i].fd, 10000, MB / 2);
 		r->flow.cookies[i] = pw_socket_cookie(r->flow.legs[i].fd);
 		r->flow.values[i].policy = policy;
 	}
+}
+
+static void make(struct rig *r)
+{
+	make_at(r, "127.0.0.1", "127.0.0.1");
 }
 
 static void go(struct rig *r, const struct pw_forward_ops *ops)
@@ -125,6 +144,9 @@ static void finish(struct rig *r, enum pw_forward_result result)
 	assert_int_equal(r->result, result);
 	pw_closep(&r->client);
 	pw_closep(&r->server);
+	small_pipes = r->env.small_pipes;
+	no_pipes = r->env.no_pipes;
+	half_joined = r->env.half_joined;
 	pw_forward_env_clear(&r->env);
 }
 
@@ -210,19 +232,19 @@ static void start(struct stream *s, void *(*run)(void *))
 }
 
 /* Both directions at once, to their clean ends. */
-static void transfer(const struct pw_forward_ops *ops, size_t size, enum pattern pattern)
+static void transfer_in(struct rig *r, const struct pw_forward_ops *ops, size_t size,
+			enum pattern pattern)
 {
-	struct rig r;
 	struct stream s[4];
 
-	make(&r);
-	s[0] = (struct stream){ .fd = r.client, .size = size, .seed = 1, .pattern = pattern };
-	s[1] = (struct stream){ .fd = r.server, .size = size, .seed = 2, .pattern = pattern };
-	s[2] = (struct stream){ .fd = r.server, .seed = 1 };
-	s[3] = (struct stream){ .fd = r.client, .seed = 2 };
+	s[0] = (struct stream){ .fd = r->client, .size = size, .seed = 1, .pattern = pattern };
+	s[1] = (struct stream){ .fd = r->server, .size = size, .seed = 2, .pattern = pattern };
+	s[2] = (struct stream){ .fd = r->server, .seed = 1 };
+	s[3] = (struct stream){ .fd = r->client, .seed = 2 };
 	/* The first bytes are queued before the forwarder joins. */
 	start(&s[0], write_stream);
-	go(&r, ops);
+	if (!r->flow.ops)
+		go(r, ops);
 	start(&s[1], write_stream);
 	start(&s[2], read_stream);
 	start(&s[3], read_stream);
@@ -232,7 +254,15 @@ static void transfer(const struct pw_forward_ops *ops, size_t size, enum pattern
 		assert_true(s[i].ended);
 		assert_int_equal(s[i].good, size);
 	}
-	finish(&r, PW_FORWARD_DONE);
+	finish(r, PW_FORWARD_DONE);
+}
+
+static void transfer(const struct pw_forward_ops *ops, size_t size, enum pattern pattern)
+{
+	struct rig r;
+
+	make(&r);
+	transfer_in(&r, ops, size, pattern);
 }
 
 static void every_size_and_pattern_arrives_exact(void **state)
@@ -251,6 +281,87 @@ static void a_hundred_megabytes_arrive_exact(void **state)
 	for (size_t f = 0; f < ARRAY_SIZE(all); f++)
 		if (usable(all[f]))
 			transfer(all[f], 100 * MB, WHOLE);
+}
+
+static void every_pair_of_families_arrives_exact(void **state)
+{
+	static const char *const ips[] = { "127.0.0.1", "::1", "::ffff:127.0.0.1" };
+
+	for (size_t f = 0; f < ARRAY_SIZE(all); f++)
+		for (size_t i = 0; usable(all[f]) && i < 9; i++) {
+			struct rig r;
+
+			make_at(&r, ips[i / 3], ips[i % 3]);
+			transfer_in(&r, all[f], MB + 1, RANDOM);
+		}
+}
+
+static void without_pipes_the_bytes_are_copied_and_counted(void **state)
+{
+	struct rlimit old, none;
+	struct rig r;
+
+	make(&r);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	none = (struct rlimit){ .rlim_cur = 0, .rlim_max = old.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	transfer_in(&r, &pw_forward_splice, MB, WHOLE);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	assert_true(no_pipes > 0);
+	assert_int_equal(small_pipes, 0);
+}
+
+/* A user whose pipe pages are used up gets the smallest of pipes. */
+static int hoard[128] = { [0 ... 127] = -1 };
+
+static void use_up_pipes(struct rig *r)
+{
+	int pipes[2];
+
+	/* The system call: of this thread alone. */
+	if (syscall(SYS_setresuid, POOR_UID, POOR_UID, POOR_UID) < 0)
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(hoard); i++) {
+		if (pipe2(pipes, O_CLOEXEC) < 0)
+			return;
+		close(pipes[1]);
+		hoard[i] = pipes[0];
+		if (fcntl(pipes[0], F_SETPIPE_SZ, MB) < 0)
+			return;
+	}
+}
+
+static void small_pipes_carry_all_and_are_counted(void **state)
+{
+	struct rig r;
+
+	if (geteuid() != 0)
+		skip();
+	make(&r);
+	r.before = use_up_pipes;
+	transfer_in(&r, &pw_forward_splice, MB, WHOLE);
+	for (size_t i = 0; i < ARRAY_SIZE(hoard); i++)
+		pw_closep(&hoard[i]);
+	assert_true(small_pipes > 0);
+	assert_int_equal(no_pipes, 0);
+}
+
+/* A socket can be in the sockmap once: the flow's own entry for it is refused. */
+static void half_joined_flow_is_whole_and_counted(void **state)
+{
+	struct rig r;
+
+	if (!kernel) {
+		print_message("SKIP sockmap: %s\n", no_sockmap);
+		skip();
+	}
+	make(&r);
+	assert_int_equal(pw_sock_put(kernel, UINT64_MAX, r.flow.legs[0].fd), 0);
+	go(&r, &pw_forward_sockmap);
+	transfer_in(&r, &pw_forward_sockmap, MB, RANDOM);
+	assert_int_equal(half_joined, 1);
+	transfer(&pw_forward_sockmap, MB, RANDOM);
+	assert_int_equal(half_joined, 0);
 }
 
 static void first_bytes_need_no_second_send(void **state)
@@ -537,6 +648,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(first_bytes_need_no_second_send),
 		cmocka_unit_test(every_size_and_pattern_arrives_exact),
+		cmocka_unit_test(every_pair_of_families_arrives_exact),
+		cmocka_unit_test(without_pipes_the_bytes_are_copied_and_counted),
+		cmocka_unit_test(small_pipes_carry_all_and_are_counted),
+		cmocka_unit_test(half_joined_flow_is_whole_and_counted),
 		cmocka_unit_test(half_close_passes_and_the_other_way_lives_on),
 		cmocka_unit_test(reset_stays_a_reset_behind_what_came_before),
 		cmocka_unit_test(deaf_reader_stops_its_sender),

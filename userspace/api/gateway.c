@@ -158,6 +158,23 @@ static json_t *refusals_json(const struct pw_stat_value stats[PW_REASON_MAX])
 	return v;
 }
 
+static json_t *limits_reached_json(const struct pw_dataplane_counters *c)
+{
+	json_t *v = json_object();
+
+	for (int i = 0; i < PW_LIMIT_MAX_; i++)
+		json_object_set_new(v, pw_limit_name((enum pw_limit)i),
+				    json_integer((json_int_t)c->limits[i]));
+	return v;
+}
+
+/* What was forwarded, but by a slower way than meant. */
+static json_t *forwarders_json(const struct pw_dataplane_counters *c)
+{
+	return json_pack("{s:I, s:I, s:I}", "HalfJoined", (json_int_t)c->half_joined, "SmallPipes",
+			 (json_int_t)c->small_pipes, "NoPipes", (json_int_t)c->no_pipes);
+}
+
 static json_t *stats_json(const struct pw_stat_value stats[PW_REASON_MAX], const int *reasons,
 			  size_t n)
 {
@@ -198,12 +215,15 @@ int pw_h_gateway(struct pw_request *r, struct pw_err *err)
 	static const int sockmap[] = { PW_REASON_REDIRECTED, PW_REASON_CREDIT, PW_REASON_REVOKED };
 	const struct pw_api_options *opt = &r->api->opt;
 	struct pw_stat_value stats[PW_REASON_MAX] = { 0 };
+	struct pw_dataplane_counters counters = { 0 };
 	uint64_t generation = opt->generation ? opt->generation(opt->arg) : 0;
 	json_t *v = json_object();
 
 	/* Without statistics the counters of user space are still true. */
 	if (opt->kernel && pw_kernel_stats(opt->kernel, stats) < 0)
 		pw_reply_header(r, "X-Peerway-Kernel-Stats", "unavailable");
+	if (opt->dataplane)
+		pw_dataplane_counters(opt->dataplane, &counters);
 	json_object_set_new(v, "Generation", json_integer((json_int_t)generation));
 	json_object_set_new(v, "Connections",
 			    json_integer(opt->dataplane ? (json_int_t)pw_dataplane_connections(
@@ -213,6 +233,8 @@ int pw_h_gateway(struct pw_request *r, struct pw_err *err)
 	json_object_set_new(v, "Features", features_json(opt->kernel));
 	json_object_set_new(v, "Limits", opt->limits ? limits_json(opt->limits) : json_object());
 	json_object_set_new(v, "Refusals", refusals_json(stats));
+	json_object_set_new(v, "LimitsReached", limits_reached_json(&counters));
+	json_object_set_new(v, "Forwarders", forwarders_json(&counters));
 	json_object_set_new(v, "Guard", guard_json(opt->kernel, stats));
 	json_object_set_new(v, "Sockmap", stats_json(stats, sockmap, ARRAY_SIZE(sockmap)));
 	return pw_reply_json(r, 200, v);
