@@ -13,8 +13,9 @@ struct link {
 	const char *bind;   /* address of the upstream's listener */
 	bool local;
 	const struct rule *rules;
-	uint16_t dead_port;    /* an endpoint that refuses, tried first */
-	uint16_t service_port; /* 0: the echo service */
+	struct pw_trust *trust; /* of the callee; NULL: west's */
+	uint16_t dead_port;	/* an endpoint that refuses, tried first */
+	uint16_t service_port;	/* 0: the echo service */
 };
 
 /* We are "ours" towards west; west's gateway is this same process. */
@@ -42,7 +43,7 @@ static struct pw_routing *link_routes(struct world *w, const struct link *l)
 	e->endpoints[0].weight = e->endpoints[1].weight = 1;
 	if (!l->local) {
 		e->identity = pw_identity_ref(l->client);
-		e->trust = pw_trust_ref(w->west.trust);
+		e->trust = pw_trust_ref(l->trust ? l->trust : w->west.trust);
 		e->sni = pw_xstrdup(WEST_BILLING);
 		pw_strv_add(&e->spiffe_ids, uri);
 	}
@@ -254,6 +255,32 @@ static void local_upstream_is_plain_and_obeys_intentions(void **state)
 	link_close(&w, &l);
 }
 
+static void removed_root_of_the_callee_cuts_the_live_flow(void **state)
+{
+	struct authority other = { 0 };
+	struct link l = { 0 };
+	struct world w;
+	int fd;
+
+	link_open(&w, &l);
+	authority_new(&other, WEST_TD);
+	fd = dial_port(l.upstream);
+	expect_echo(fd);
+	/* The same bundle in another object. */
+	pw_dataplane_publish(w.d, link_routes(&w, &l), NULL);
+	expect_echo(fd);
+	assert_int_equal(w.seen[PW_REASON_REVOKED], 0);
+	l.trust = other.trust;
+	pw_dataplane_publish(w.d, link_routes(&w, &l), NULL);
+	expect_reset(fd);
+	WAIT_FOR(&w, w.seen[PW_REASON_REVOKED] == 1);
+	/* Nobody gets in by the old root any more. */
+	expect_reset(dial_port(l.upstream));
+	WAIT_FOR(&w, w.seen[PW_REASON_UNKNOWN_CA] == 1);
+	authority_clear(&other);
+	link_close(&w, &l);
+}
+
 static void reset_of_the_application_reaches_the_service(void **state)
 {
 	struct link l = { 0 };
@@ -385,6 +412,7 @@ int main(void)
 		cmocka_unit_test(dead_endpoint_is_skipped_unseen),
 		cmocka_unit_test(dead_service_is_named),
 		cmocka_unit_test(local_upstream_is_plain_and_obeys_intentions),
+		cmocka_unit_test(removed_root_of_the_callee_cuts_the_live_flow),
 		cmocka_unit_test(reset_of_the_application_reaches_the_service),
 		cmocka_unit_test(listeners_follow_publishes),
 		cmocka_unit_test(drain_lets_the_active_finish),

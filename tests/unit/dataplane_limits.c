@@ -5,6 +5,7 @@
  */
 #include "dataplane_caller.h"
 #include <dirent.h>
+#include <sys/resource.h>
 
 #define STRANGERS 300
 
@@ -461,6 +462,64 @@ static void half_close_after_a_long_silence_still_gets_its_answer(void **state)
 	world_stop(&l.w);
 }
 
+/* Three fds are left: for our socket, the gateway's end of it, and its socket to the service. */
+static void a_flow_without_a_pipe_is_served_and_counted(void **state)
+{
+	int fillers[512], n = 0, fd, listener, service;
+	struct pw_dataplane_counters c;
+	struct rlimit old, low;
+	struct local l;
+
+	local_start(&l, &plain_limits);
+	listener = listen_any(&l.service_port);
+	publish_local(&l);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	low = (struct rlimit){ .rlim_cur = 256, .rlim_max = old.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	while (n < 512 && (fillers[n] = dup(0)) >= 0)
+		n++;
+	assert_true(n > 3);
+	for (int i = 0; i < 3; i++)
+		close(fillers[--n]);
+	fd = dial_port(l.port);
+	WAIT_FOR(&l.w, ({
+		pw_dataplane_counters(l.w.d, &c);
+		c.no_pipes > 0;
+	}));
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	while (n)
+		close(fillers[--n]);
+	service = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	assert_int_equal(send(fd, "hello", 5, MSG_NOSIGNAL), 5);
+	assert_int_equal(recv(service, (char[5]){ 0 }, 5, MSG_WAITALL), 5);
+	close(service);
+	close(listener);
+	close(fd);
+	world_stop(&l.w);
+}
+
+static void a_known_address_is_known_in_both_spellings(void **state)
+{
+	struct pw_routing *r = pw_routing_new();
+	static const struct {
+		const char *ip;
+		bool known;
+	} cases[] = { { "192.0.2.9", true },	     { "::ffff:192.0.2.9", true },
+		      { "2001:db8::9", true },	     { "192.0.2.8", false },
+		      { "::ffff:192.0.2.8", false }, { "2001:db8::8", false } };
+
+	pw_strv_add(&r->known, "192.0.2.9");
+	pw_strv_add(&r->known, "2001:db8::9");
+	pw_routing_index(r);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct pw_addr a;
+
+		assert_int_equal(pw_addr_parse(cases[i].ip, 1234, &a), 0);
+		assert_int_equal(pw_routing_knows(r, &a), cases[i].known);
+	}
+	pw_routing_unref(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -469,6 +528,8 @@ int main(void)
 		cmocka_unit_test(connections_in_all_are_limited),
 		cmocka_unit_test(connections_of_one_source_are_limited),
 		cmocka_unit_test(strangers_share_half_of_the_handshakes),
+		cmocka_unit_test(a_known_address_is_known_in_both_spellings),
+		cmocka_unit_test(a_flow_without_a_pipe_is_served_and_counted),
 		cmocka_unit_test(hello_bytes_are_limited),
 		cmocka_unit_test(a_deaf_service_is_given_up),
 		cmocka_unit_test(silence_is_limited),

@@ -50,6 +50,7 @@ struct world {
 	struct {
 		char detail[256], their_id[256], source[64];
 	} last[PW_REASON_MAX]; /* the two sides of one refusal report in any order */
+	size_t longest_id;
 	int control_fd;
 	bool drained;
 };
@@ -282,6 +283,7 @@ static inline void world_event(void *arg, const struct pw_dp_event *e)
 	struct world *w = arg;
 
 	w->seen[e->reason]++;
+	w->longest_id = pw_max(w->longest_id, strlen(e->their_id ? e->their_id : ""));
 	snprintf(w->last[e->reason].detail, sizeof(w->last[e->reason].detail), "%s",
 		 e->detail ? e->detail : "");
 	snprintf(w->last[e->reason].their_id, sizeof(w->last[e->reason].their_id), "%s",

@@ -8,8 +8,9 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-/* Key updates and tickets in a row; a client that speaks at all sends one in a million bytes. */
-#define CONTROLS_MAX 64
+/* Key updates and tickets in a row, and our answers to them; a client that speaks at all sends one
+ * in a million bytes. */
+#define CONTROLS_MAX 128
 /* Read in one go: records of one byte cost as much as those of 16 KB. */
 #define RECORDS_MAX 64
 
@@ -54,7 +55,7 @@ static void on_message(int is_written, int version, int type, const void *buf, s
 {
 	struct pw_leg *leg = arg;
 
-	leg->controls += !is_written && type == SSL3_RT_HANDSHAKE;
+	leg->controls += type == SSL3_RT_HANDSHAKE;
 }
 
 void pw_leg_open(struct pw_leg *leg)
@@ -67,7 +68,7 @@ void pw_leg_open(struct pw_leg *leg)
 	SSL_clear_mode(leg->ssl, SSL_MODE_AUTO_RETRY);
 }
 
-/* A message was taken in, and there may be more: true. */
+/* WANT_READ stands for "would block" and for "a message was taken in, or answered: call again". */
 static bool was_control(struct pw_leg *leg, int r, unsigned before)
 {
 	return leg->controls != before && SSL_get_error(leg->ssl, r) == SSL_ERROR_WANT_READ;

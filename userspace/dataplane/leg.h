@@ -23,7 +23,7 @@ struct pw_leg {
 	bool drained;	   /* error is set and nothing is left to read */
 	int error;	   /* 0, or -errno: reset, truncated, broken */
 	int alert;	   /* TLS alert that the other side sent, 0: none */
-	unsigned controls; /* TLS messages since the last byte of the application */
+	unsigned controls; /* TLS messages since the last byte read */
 };
 /* The TLS handshake has ended: key updates, tickets and the like are counted from now on, and too
  * many of them without a byte between them are an error of the leg. */
