@@ -5,6 +5,7 @@
  * its own.
  */
 #include "dataplane_caller.h"
+#include "../../userspace/dataplane/leg.h"
 #include <fcntl.h>
 #include <poll.h>
 
@@ -154,7 +155,8 @@ static void reset_within_the_handshake_has_a_name(void **state)
 {
 	struct pollfd readable = { .events = POLLIN };
 	char hello[4096];
-	size_t len = make_hello(BILLING, hello, sizeof(hello));
+	size_t n = 0, len = make_hello(BILLING, hello, sizeof(hello));
+	struct pw_flow_info *flows = NULL;
 	struct pairing p;
 
 	pairing_start(&p);
@@ -162,6 +164,9 @@ static void reset_within_the_handshake_has_a_name(void **state)
 	readable.fd = dial_port(p.w.port);
 	assert_int_equal(send(readable.fd, hello, len, MSG_NOSIGNAL), len);
 	assert_int_equal(poll(&readable, 1, 5000), 1); /* the ServerHello */
+	/* Waits for the worker's lock: now it waits for us. */
+	pw_dataplane_flows(p.w.d, &flows, &n);
+	free(flows);
 	reset_and_close(readable.fd);
 	WAIT_FOR(&p.w, p.w.seen[PW_REASON_HANDSHAKE_FAILED] == 1);
 	pairing_close(&p);
@@ -294,6 +299,64 @@ static void tiny_records_arrive_exact(void **state)
 	pairing_close(&p);
 }
 
+/* A leg of the gateway and its client, in this thread. */
+static void leg_pair(struct pw_identity *id, struct pw_leg *ret, SSL **ret_client)
+{
+	SSL_CTX *server = SSL_CTX_new(TLS_server_method()), *client;
+	int fds[2];
+
+	client = SSL_CTX_new(TLS_client_method());
+	assert_int_equal(SSL_CTX_use_certificate(server, id->cert), 1);
+	assert_int_equal(SSL_CTX_use_PrivateKey(server, id->key), 1);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds),
+			 0);
+	*ret = (struct pw_leg){ .fd = fds[0], .ssl = SSL_new(server), .may_read = true };
+	*ret_client = SSL_new(client);
+	SSL_set_fd(ret->ssl, fds[0]);
+	SSL_set_fd(*ret_client, fds[1]);
+	SSL_set_accept_state(ret->ssl);
+	SSL_set_connect_state(*ret_client);
+	for (int i = 0; i < 10; i++) {
+		SSL_do_handshake(*ret_client);
+		SSL_do_handshake(ret->ssl);
+	}
+	assert_true(SSL_is_init_finished(ret->ssl) && SSL_is_init_finished(*ret_client));
+	SSL_CTX_free(server);
+	SSL_CTX_free(client);
+	pw_leg_open(ret);
+}
+
+static void tiny_records_do_not_hold_the_worker(void **state)
+{
+	struct authority a = { 0 };
+	struct pw_identity *id;
+	struct pw_leg leg;
+	size_t total = 0;
+	char in[4096];
+	SSL *client;
+	ssize_t n;
+	int fd;
+
+	authority_new(&a, OUR_TD);
+	id = service_of(&a, OUR_TD, "web");
+	leg_pair(id, &leg, &client);
+	for (int i = 0; i < 200; i++)
+		write_all(client, "x", 1);
+	while ((n = pw_leg_recv(&leg, in, sizeof(in))) > 0) {
+		assert_in_range(n, 1, 64);
+		assert_true(leg.may_read); /* what is left announces itself by no event */
+		total += (size_t)n;
+	}
+	assert_int_equal(n, -EAGAIN);
+	assert_int_equal(total, 200);
+	fd = SSL_get_fd(client);
+	SSL_free(client);
+	close(fd);
+	pw_leg_close(&leg, /* reset= */ false);
+	pw_identity_unref(&id);
+	authority_clear(&a);
+}
+
 static void a_long_name_in_a_certificate_does_not_fill_the_log(void **state)
 {
 	pw_autofree char *name = pw_xcalloc(1, 12001), *uri = NULL;
@@ -328,6 +391,7 @@ int main(void)
 		cmocka_unit_test(key_updates_are_normal),
 		cmocka_unit_test(a_flood_of_key_updates_ends_the_flow),
 		cmocka_unit_test(tiny_records_arrive_exact),
+		cmocka_unit_test(tiny_records_do_not_hold_the_worker),
 		cmocka_unit_test(a_long_name_in_a_certificate_does_not_fill_the_log),
 	};
 
