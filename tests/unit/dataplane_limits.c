@@ -90,7 +90,7 @@ static void many_unfinished(struct world *w, struct stranger *s, struct pw_ident
 		expect_service(w, good);
 	for (int i = 0; i < STRANGERS; i++)
 		wait_for_reset(fds[i]);
-	assert_in_range(pw_now_mono_ms() - start_ms, 1000, 4000);
+	assert_in_range(pw_now_mono_ms() - start_ms, 2000, 9000);
 	WAIT_FOR(w, w->seen[PW_REASON_HANDSHAKE_TIMEOUT] == counted + STRANGERS);
 	assert_int_equal(pw_reason_total(PW_REASON_HANDSHAKE_TIMEOUT), total + STRANGERS);
 	WAIT_FOR(w, pw_dataplane_connections(w->d) == 0);
@@ -111,7 +111,7 @@ static void unfinished_handshakes_are_cut_and_others_served(void **state)
 	struct world w;
 
 	/* All are strangers here, so their half is what must do. */
-	limits.handshake_timeout_ms = 1500;
+	limits.handshake_timeout_ms = 2500;
 	limits.max_pending_handshakes = 2 * STRANGERS + 20;
 	world_start(&w, &limits);
 	pw_dataplane_publish(w.d, routes(&w, allow_web), NULL);
@@ -145,7 +145,7 @@ static void a_trickle_buys_no_time(void **state)
 			break;
 		usleep(50000);
 	}
-	assert_in_range(pw_now_mono_ms() - start_ms, 500, 2000);
+	assert_in_range(pw_now_mono_ms() - start_ms, 500, 4000);
 	close(fd);
 	WAIT_FOR(&w, w.seen[PW_REASON_HANDSHAKE_TIMEOUT] == 1);
 	world_stop(&w);
@@ -366,7 +366,7 @@ static void a_deaf_service_is_given_up(void **state)
 	publish_local(&l);
 	start_ms = pw_now_mono_ms();
 	expect_reset(dial_port(l.port));
-	assert_in_range(pw_now_mono_ms() - start_ms, 250, 1500);
+	assert_in_range(pw_now_mono_ms() - start_ms, 250, 4000);
 	WAIT_FOR(&l.w, l.w.seen[PW_REASON_UPSTREAM_TIMEOUT] == 1);
 	assert_int_equal(pw_reason_total(PW_REASON_UPSTREAM_TIMEOUT), before + 1);
 	close(deaf);
@@ -382,19 +382,19 @@ static void silence_is_limited(void **state)
 	struct local l;
 	int fd;
 
-	limits.idle_timeout_ms = 400;
+	limits.idle_timeout_ms = 1000;
 	local_start(&l, &limits);
 	fd = dial_port(l.port);
 	/* Who speaks now and then is not idle. */
-	for (int i = 0; i < 6; i++) {
+	for (int i = 0; i < 5; i++) {
 		plain_echo(fd);
-		usleep(150000);
+		usleep(300000);
 	}
 	assert_int_equal(reached(&l.w, PW_LIMIT_IDLE_TIMEOUT), 0);
 	plain_echo(fd);
 	start_ms = pw_now_mono_ms();
 	expect_reset(fd);
-	assert_in_range(pw_now_mono_ms() - start_ms, 350, 1500);
+	assert_in_range(pw_now_mono_ms() - start_ms, 900, 4000);
 	WAIT_FOR(&l.w, l.w.seen[PW_REASON_LIMIT] == 1);
 	assert_string_equal(l.w.last[PW_REASON_LIMIT].detail, "idle_timeout");
 	assert_int_equal(reached(&l.w, PW_LIMIT_IDLE_TIMEOUT), 1);
@@ -432,7 +432,7 @@ static void a_half_closed_flow_is_limited(void **state)
 	assert_int_equal(recv(service, &byte, 1, 0), 0);
 	/* The answer is not there in time. */
 	expect_reset(client);
-	assert_in_range(pw_now_mono_ms() - start_ms, 350, 1500);
+	assert_in_range(pw_now_mono_ms() - start_ms, 350, 4000);
 	WAIT_FOR(&l.w, l.w.seen[PW_REASON_LIMIT] == 1);
 	assert_string_equal(l.w.last[PW_REASON_LIMIT].detail, "half_close_timeout");
 	assert_int_equal(reached(&l.w, PW_LIMIT_HALF_CLOSE_TIMEOUT), 1);
@@ -447,9 +447,9 @@ static void half_close_after_a_long_silence_still_gets_its_answer(void **state)
 	struct local l;
 	char in[6];
 
-	limits.half_close_timeout_ms = 400;
+	limits.half_close_timeout_ms = 1000;
 	local_start(&l, &limits);
-	service = half_closed(&l, &client, 700);
+	service = half_closed(&l, &client, 1300);
 	assert_int_equal(recv(service, in, 1, 0), 0);
 	usleep(100000);
 	assert_int_equal(send(service, "answer", 6, MSG_NOSIGNAL), 6);
