@@ -498,6 +498,43 @@ static void a_flow_without_a_pipe_is_served_and_counted(void **state)
 	world_stop(&l.w);
 }
 
+/* Its window is full, so that the alert stays with us for as long as we are ready to wait. */
+static void a_refused_caller_is_pending_until_it_is_gone(void **state)
+{
+	pw_autofree char *name = pw_xcalloc(1, 6001), *uri = NULL;
+	struct pw_limits limits = plain_limits;
+	struct pw_addr a;
+	struct pw_routing *r;
+	const int small = 1;
+	char hello[4096];
+	size_t len = make_hello(BILLING, hello, sizeof(hello));
+	struct world w;
+	int fd;
+
+	limits.max_pending_handshakes = 2;
+	world_start(&w, &limits);
+	memset(name, 'a', 6000);
+	uri = pw_xasprintf("spiffe://" OUR_TD "/ns/default/dc/dc1/svc/%s", name);
+	r = routes(&w, allow_web);
+	pw_identity_unref(&r->ingress[0]->identity);
+	r->ingress[0]->identity = issue(&w.ours, uri, 3600);
+	pw_dataplane_publish(w.d, r, NULL);
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+	a = loopback(w.port);
+	assert_int_equal(connect(fd, &a.u.sa, a.len), 0);
+	assert_int_equal(send(fd, hello, len, MSG_NOSIGNAL), len);
+	assert_int_equal(send(fd, "\x17\x03\x03\x00\x20", 5, MSG_NOSIGNAL), 5);
+	assert_int_equal(send(fd, hello, 32, MSG_NOSIGNAL), 32);
+	WAIT_FOR(&w, w.seen[PW_REASON_HANDSHAKE_FAILED] == 1);
+	expect_reset(dial_port(w.port));
+	WAIT_FOR(&w, reached(&w, PW_LIMIT_PENDING_HANDSHAKES) == 1);
+	/* And it is not waited for longer than a second. */
+	WAIT_FOR(&w, pw_dataplane_connections(w.d) == 0);
+	close(fd);
+	world_stop(&w);
+}
+
 static void a_known_address_is_known_in_both_spellings(void **state)
 {
 	struct pw_routing *r = pw_routing_new();
@@ -528,6 +565,7 @@ int main(void)
 		cmocka_unit_test(connections_in_all_are_limited),
 		cmocka_unit_test(connections_of_one_source_are_limited),
 		cmocka_unit_test(strangers_share_half_of_the_handshakes),
+		cmocka_unit_test(a_refused_caller_is_pending_until_it_is_gone),
 		cmocka_unit_test(a_known_address_is_known_in_both_spellings),
 		cmocka_unit_test(a_flow_without_a_pipe_is_served_and_counted),
 		cmocka_unit_test(hello_bytes_are_limited),

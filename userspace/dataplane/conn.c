@@ -7,8 +7,9 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-#define ALERT_WAIT_MS 1000 /* how long an alert may take before the reset */
-#define ALERT_POLL_MS 2
+#define ALERT_WAIT_MS	1000 /* how long an alert may take before the reset */
+#define ALERT_POLL_MS	2
+#define ALERT_DOUBLINGS 6 /* up to 128 ms: many that never acknowledge must not keep us busy */
 
 struct pw_conn *pw_conn_new(struct pw_worker *w, int fd, const struct pw_addr *client,
 			    enum pw_direction direction)
@@ -138,7 +139,9 @@ static void wait_for_alert(struct pw_conn *c)
 		pw_conn_end(c, /* reset= */ true);
 		return;
 	}
-	pw_timers_set(&c->worker->timers, &c->timer, now_ms + ALERT_POLL_MS);
+	pw_timers_set(&c->worker->timers, &c->timer,
+		      now_ms + (ALERT_POLL_MS << pw_min(c->flow.polls, (unsigned)ALERT_DOUBLINGS)));
+	c->flow.polls++;
 }
 
 void pw_conn_refuse(struct pw_conn *c, enum pw_reason reason, const char *detail)
@@ -148,8 +151,8 @@ void pw_conn_refuse(struct pw_conn *c, enum pw_reason reason, const char *detail
 		pw_conn_end(c, /* reset= */ true);
 		return;
 	}
-	/* A reset overtakes what is still queued: let the alert arrive first. */
-	pw_conn_set_pending(c, false);
+	/* A reset overtakes what is still queued: let the alert arrive first. It stays pending
+	 * until then, since it still is somebody who has proved nothing. */
 	pw_leg_close(&c->flow.legs[1], /* reset= */ true);
 	c->state = PW_CONN_REFUSED;
 	c->deadline_ms = pw_now_mono_ms() + ALERT_WAIT_MS;
