@@ -177,6 +177,42 @@ static void local_flow_goes_by_sockmap_too(void **state)
 	world_stop(&w);
 }
 
+static void a_dead_peer_is_given_up_after_the_unacked_limit(void **state)
+{
+	struct pw_dataplane_counters counters;
+	struct pw_limits limits = plain_limits;
+	int64_t start_ms, moved_ms;
+	static char data[65536];
+	struct world w;
+	size_t len;
+	int fd;
+
+	need_kernel();
+	stage(true);
+	limits.unacked_timeout_ms = 600;
+	world_start_with(&w, &limits, kernel);
+	pw_dataplane_publish(w.d, native_routes(&w, allow_web), NULL);
+	fd = dial_port(w.port);
+	say_hello(fd, &len);
+	moved_ms = pw_now_mono_ms();
+	/* The echo is not read, so the gateway always has something to send. */
+	while (pw_now_mono_ms() - moved_ms < 300) {
+		if (send(fd, data, sizeof(data), MSG_NOSIGNAL | MSG_DONTWAIT) > 0)
+			moved_ms = pw_now_mono_ms();
+		else
+			usleep(1000);
+	}
+	start_ms = pw_now_mono_ms();
+	assert_int_equal(set_loopback(false), 0);
+	WAIT_FOR(&w, pw_dataplane_connections(w.d) == 0);
+	assert_in_range(pw_now_mono_ms() - start_ms, 500, 5000);
+	assert_int_equal(set_loopback(true), 0);
+	pw_dataplane_counters(w.d, &counters);
+	assert_true(counters.limits[PW_LIMIT_UNACKED_TIMEOUT] > 0);
+	close(fd);
+	world_stop(&w);
+}
+
 static void many_short_native_connections_leave_no_entry(void **state)
 {
 	struct world w;
@@ -224,6 +260,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(native_flow_goes_by_sockmap_and_is_cut_by_a_deny),
 		cmocka_unit_test(local_flow_goes_by_sockmap_too),
+		cmocka_unit_test(a_dead_peer_is_given_up_after_the_unacked_limit),
 		cmocka_unit_test(many_short_native_connections_leave_no_entry),
 	};
 

@@ -440,6 +440,41 @@ static void a_half_closed_flow_is_limited(void **state)
 	world_stop(&l.w);
 }
 
+/* A full window is not unacknowledged data. */
+static void a_reader_that_rests_is_waited_for(void **state)
+{
+	struct pw_limits limits = plain_limits;
+	int listener, client, service;
+	size_t sent = 0, got = 0;
+	static uint8_t data[65536];
+	struct local l;
+	ssize_t n;
+
+	limits.unacked_timeout_ms = 500;
+	local_start(&l, &limits);
+	listener = listen_any(&l.service_port);
+	publish_local(&l);
+	client = dial_port(l.port);
+	service = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	for (int64_t end_ms = pw_now_mono_ms() + 3000; pw_now_mono_ms() < end_ms;) {
+		n = send(client, data, sizeof(data), MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (n > 0)
+			sent += (size_t)n;
+		else
+			usleep(1000);
+	}
+	shutdown(client, SHUT_WR);
+	while ((n = recv(service, data, sizeof(data), 0)) > 0)
+		got += (size_t)n;
+	assert_int_equal(n, 0);
+	assert_int_equal(got, sent);
+	assert_int_equal(reached(&l.w, PW_LIMIT_UNACKED_TIMEOUT), 0);
+	close(client);
+	close(service);
+	close(listener);
+	world_stop(&l.w);
+}
+
 static void half_close_after_a_long_silence_still_gets_its_answer(void **state)
 {
 	struct pw_limits limits = plain_limits;
@@ -572,6 +607,7 @@ int main(void)
 		cmocka_unit_test(a_deaf_service_is_given_up),
 		cmocka_unit_test(silence_is_limited),
 		cmocka_unit_test(a_half_closed_flow_is_limited),
+		cmocka_unit_test(a_reader_that_rests_is_waited_for),
 		cmocka_unit_test(half_close_after_a_long_silence_still_gets_its_answer),
 	};
 

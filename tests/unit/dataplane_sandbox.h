@@ -14,20 +14,26 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* Down, every packet is lost. */
+static inline int set_loopback(bool up)
+{
+	struct ifreq ifr = { .ifr_name = "lo", .ifr_flags = up ? IFF_UP : 0 };
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+	int r = ioctl(fd, SIOCSIFFLAGS, &ifr) < 0 ? -errno : 0;
+
+	close(fd);
+	return r;
+}
+
 static inline int enter_sandbox(void)
 {
-	struct ifreq ifr = { .ifr_name = "lo", .ifr_flags = IFF_UP };
-	int fd, r;
 
 	if (unshare(CLONE_NEWNET | CLONE_NEWNS) < 0)
 		return -errno;
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
 	    mount("bpf", "/sys/fs/bpf", "bpf", 0, NULL) < 0)
 		return -errno;
-	fd = socket(AF_INET, SOCK_DGRAM, 0);
-	r = ioctl(fd, SIOCSIFFLAGS, &ifr) < 0 ? -errno : 0;
-	close(fd);
-	return r;
+	return set_loopback(true);
 }
 
 /* NULL: ret_why says what is missing. */

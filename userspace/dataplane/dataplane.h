@@ -81,6 +81,7 @@ enum pw_limit {
 	PW_LIMIT_PENDING_HANDSHAKES,
 	PW_LIMIT_HALF_CLOSE_TIMEOUT,
 	PW_LIMIT_IDLE_TIMEOUT,
+	PW_LIMIT_UNACKED_TIMEOUT,
 	PW_LIMIT_CONTROL_QUEUE,	   /* connections for the control thread that it did not take yet */
 	PW_LIMIT_FILE_DESCRIPTORS, /* the process's */
 	PW_LIMIT_MAX_

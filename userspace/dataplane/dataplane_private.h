@@ -82,8 +82,9 @@ struct pw_conn {
 	size_t tries, first_try;
 	struct pw_flow flow;
 	uint64_t idle_bytes;
-	int64_t half_closed_ms; /* when one direction ended; 0: both are open */
-	int64_t mapped_ms;	/* pw_flows was last written */
+	int64_t ack_check_ms, ack_due_ms[2]; /* next look for dead legs; by leg, pw_leg_is_dead() */
+	int64_t half_closed_ms;		     /* when one direction ended; 0: both are open */
+	int64_t mapped_ms;		     /* pw_flows was last written */
 };
 TAILQ_HEAD(pw_conn_list, pw_conn);
 

@@ -69,6 +69,31 @@ static void fill_values(struct pw_conn *c)
 	}
 }
 
+static void plan_ack_check(struct pw_conn *c, int64_t now_ms)
+{
+	int64_t timeout_ms = c->worker->d->opt.limits.unacked_timeout_ms;
+
+	c->ack_check_ms = timeout_ms ? now_ms + pw_max(timeout_ms / 2, (int64_t)1) : 0;
+}
+
+/* A leg that is found dead fails like one that was reset. */
+static void check_acks(struct pw_conn *c, int64_t now_ms)
+{
+	int64_t timeout_ms = c->worker->d->opt.limits.unacked_timeout_ms;
+
+	if (!c->ack_check_ms || now_ms < c->ack_check_ms)
+		return;
+	plan_ack_check(c, now_ms);
+	for (int i = 0; i < 2; i++) {
+		struct pw_leg *leg = &c->flow.legs[i];
+
+		if (!pw_leg_is_dead(leg, now_ms, timeout_ms, &c->ack_due_ms[i]))
+			continue;
+		pw_conn_report_limit(c, PW_LIMIT_UNACKED_TIMEOUT);
+		pw_leg_fail(leg, -ETIMEDOUT, /* drained= */ false);
+	}
+}
+
 void pw_conn_forward(struct pw_conn *c)
 {
 	struct pw_dataplane *d = c->worker->d;
@@ -89,8 +114,11 @@ void pw_conn_forward(struct pw_conn *c)
 	c->check.expected = NULL;
 	pw_routing_unref(&c->routing);
 	fill_values(c);
-	pw_leg_open(&c->flow.legs[0]);
-	pw_leg_open(&c->flow.legs[1]);
+	for (int i = 0; i < 2; i++) {
+		pw_leg_open(&c->flow.legs[i]);
+		pw_leg_no_user_timeout(c->flow.legs[i].fd);
+	}
+	plan_ack_check(c, now_ms);
 	pw_flow_start(&c->flow, d->opt.forwarders, now_ms);
 	map_flow(c, now_ms);
 	pw_conn_flow_event(c);
@@ -125,6 +153,8 @@ static void set_timer(struct pw_conn *c, int64_t now_ms)
 	c->deadline_ms = limit ? since + limit : 0;
 	if (c->deadline_ms && (!at || c->deadline_ms < at))
 		at = c->deadline_ms;
+	if (c->ack_check_ms && (!at || c->ack_check_ms < at))
+		at = c->ack_check_ms;
 	pw_timers_set(&c->worker->timers, &c->timer, at);
 }
 
@@ -186,6 +216,7 @@ void pw_conn_flow_timer(struct pw_conn *c)
 		c->idle_bytes = sum;
 		c->flow.last_byte_ms = now_ms;
 	}
+	check_acks(c, now_ms);
 	pw_conn_flow_event(c);
 }
 

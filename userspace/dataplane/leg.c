@@ -234,6 +234,29 @@ bool pw_leg_has_ended(const struct pw_leg *leg)
 	return poll(&p, 1, 0) == 1 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR));
 }
 
+void pw_leg_no_user_timeout(int fd)
+{
+	const unsigned none = 0;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &none, sizeof(none));
+}
+
+bool pw_leg_is_dead(const struct pw_leg *leg, int64_t now_ms, int64_t timeout_ms, int64_t *since_ms)
+{
+	struct tcp_info ti = { 0 };
+	socklen_t len = sizeof(ti);
+
+	/* One probe of a full window may go without an answer: those are rate-limited. */
+	if (leg->error || getsockopt(leg->fd, IPPROTO_TCP, TCP_INFO, &ti, &len) < 0 ||
+	    (!ti.tcpi_unacked && ti.tcpi_probes < 2)) {
+		*since_ms = 0;
+		return false;
+	}
+	if (!*since_ms || now_ms - (int64_t)ti.tcpi_last_ack_recv > *since_ms)
+		*since_ms = now_ms;
+	return now_ms - *since_ms >= timeout_ms;
+}
+
 void pw_leg_close(struct pw_leg *leg, bool reset)
 {
 	const struct linger now = { .l_onoff = 1, .l_linger = 0 };

@@ -44,6 +44,15 @@ void pw_leg_fail(struct pw_leg *leg, int error, bool drained);
 void pw_leg_close(struct pw_leg *leg, bool reset);
 /* Options that every socket of the data path has. */
 void pw_leg_set_options(int fd, int64_t unacked_timeout_ms, uint32_t unsent_bytes);
+/*
+ * TCP_USER_TIMEOUT takes a full window for a dead peer, however often that one answers. An open
+ * flow must be able to wait for a reader that rests, so it turns the option off and asks here now
+ * and then. *since_ms: 0, or since when answers have been due; kept by the caller. True: for
+ * timeout_ms at least, and none came.
+ */
+void pw_leg_no_user_timeout(int fd);
+bool pw_leg_is_dead(const struct pw_leg *leg, int64_t now_ms, int64_t timeout_ms,
+		    int64_t *since_ms);
 /* Turns the last failed TLS call into -EAGAIN or a negative errno, and reads the alert from
  * OpenSSL's queue. */
 int pw_leg_tls_error(struct pw_leg *leg, int ret);

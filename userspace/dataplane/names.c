@@ -8,8 +8,8 @@ static const char *const state_names[] = { "none", "connecting", "open", "half-c
 static const char *const limit_names[] = {
 	"max_connections",	  "max_connections_per_source",
 	"max_pending_handshakes", "half_close_timeout",
-	"idle_timeout",		  "control_queue",
-	"file_descriptors",
+	"idle_timeout",		  "unacked_timeout",
+	"control_queue",	  "file_descriptors",
 };
 _Static_assert(ARRAY_SIZE(limit_names) == PW_LIMIT_MAX_, "one name each");
 _Static_assert(ARRAY_SIZE(direction_names) == PW_DIRECTION_LOCAL + 1, "one name each");
