@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -158,8 +159,10 @@ struct stream {
 	size_t size;
 	unsigned seed;
 	enum pattern pattern;
-	size_t good; /* bytes that came right */
-	bool ended;  /* by a clean end */
+	size_t good;   /* bytes that came right */
+	bool ended;    /* by a clean end */
+	sem_t *joined; /* the end is said only after the forwarder joined: an ended socket takes
+			  another */
 	int error;
 	pthread_t thread;
 };
@@ -207,6 +210,8 @@ static void *write_stream(void *arg)
 		}
 		off += n;
 	}
+	if (s->joined)
+		sem_wait(s->joined);
 	shutdown(s->fd, SHUT_WR);
 	return NULL;
 }
@@ -236,8 +241,12 @@ static void transfer_in(struct rig *r, const struct pw_forward_ops *ops, size_t 
 			enum pattern pattern)
 {
 	struct stream s[4];
+	sem_t joined;
 
-	s[0] = (struct stream){ .fd = r->client, .size = size, .seed = 1, .pattern = pattern };
+	sem_init(&joined, /* pshared= */ 0, 0);
+	s[0] = (struct stream){
+		.fd = r->client, .size = size, .seed = 1, .pattern = pattern, .joined = &joined
+	};
 	s[1] = (struct stream){ .fd = r->server, .size = size, .seed = 2, .pattern = pattern };
 	s[2] = (struct stream){ .fd = r->server, .seed = 1 };
 	s[3] = (struct stream){ .fd = r->client, .seed = 2 };
@@ -245,11 +254,13 @@ static void transfer_in(struct rig *r, const struct pw_forward_ops *ops, size_t 
 	start(&s[0], write_stream);
 	if (!r->flow.ops)
 		go(r, ops);
+	sem_post(&joined);
 	start(&s[1], write_stream);
 	start(&s[2], read_stream);
 	start(&s[3], read_stream);
 	for (int i = 0; i < 4; i++)
 		pthread_join(s[i].thread, NULL);
+	sem_destroy(&joined);
 	for (int i = 2; i < 4; i++) {
 		assert_true(s[i].ended);
 		assert_int_equal(s[i].good, size);
