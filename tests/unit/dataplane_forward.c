@@ -159,10 +159,11 @@ struct stream {
 	size_t size;
 	unsigned seed;
 	enum pattern pattern;
-	size_t good;   /* bytes that came right */
-	bool ended;    /* by a clean end */
-	sem_t *joined; /* the end is said only after the forwarder joined: an ended socket takes
-			  another */
+	size_t good; /* bytes that came right */
+	bool ended;  /* by a clean end */
+	/* With it the first bytes are queued before the forwarder joins, and no more: it does not
+	 * wait for busy senders, nor take ended ones, into a sockmap. */
+	sem_t *joined;
 	int error;
 	pthread_t thread;
 };
@@ -209,6 +210,10 @@ static void *write_stream(void *arg)
 			}
 		}
 		off += n;
+		if (s->joined) {
+			sem_wait(s->joined);
+			s->joined = NULL;
+		}
 	}
 	if (s->joined)
 		sem_wait(s->joined);
@@ -250,7 +255,6 @@ static void transfer_in(struct rig *r, const struct pw_forward_ops *ops, size_t 
 	s[1] = (struct stream){ .fd = r->server, .size = size, .seed = 2, .pattern = pattern };
 	s[2] = (struct stream){ .fd = r->server, .seed = 1 };
 	s[3] = (struct stream){ .fd = r->client, .seed = 2 };
-	/* The first bytes are queued before the forwarder joins. */
 	start(&s[0], write_stream);
 	if (!r->flow.ops)
 		go(r, ops);
