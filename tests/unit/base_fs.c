@@ -70,23 +70,12 @@ static void a_file_over_the_limit_is_refused(void **state)
 	assert_null(text);
 }
 
-static void descriptors_get_both_flags(void **state)
-{
-	pw_autoclose int fd = open("/dev/null", O_RDONLY);
-
-	assert_int_equal(pw_fs_set_nonblock_cloexec(fd), 0);
-	assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
-	assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
-	assert_int_equal(pw_fs_set_nonblock_cloexec(-1), -EBADF);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(directories_are_made_with_their_parents_once),
 		cmocka_unit_test(a_file_is_replaced_whole_with_its_mode),
 		cmocka_unit_test(a_file_over_the_limit_is_refused),
-		cmocka_unit_test(descriptors_get_both_flags),
 	};
 
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);

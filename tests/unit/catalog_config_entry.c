@@ -266,15 +266,10 @@ static void service(const char *name, const char *kind)
 
 static void lists(const char *peer, const char *want)
 {
-	pw_cleanup(pw_strv_clear) struct pw_strv names = { 0 };
-	pw_autofree char *text = NULL;
+	struct pw_exports *exports = pw_exports_new(store);
+	pw_autofree char *text = pw_strv_join(pw_exports_of(exports, peer), ",");
 
-	struct pw_exports *index = pw_exports_new(store);
-
-	pw_exports_for_peer(store, peer, &names);
-	assert_true(pw_strv_equal(pw_exports_of(index, peer), &names));
-	pw_exports_free(&index);
-	text = pw_strv_join(&names, ",");
+	pw_exports_free(&exports);
 	assert_string_equal(text, want);
 }
 
@@ -309,12 +304,6 @@ static void exact_names_are_exported_before_they_exist_and_wildcards_after(void 
 	peers("consul", "");
 	peers("gw", "");
 	peers("missing", "");
-	assert_true(pw_exports_service_to(store, "api", "west"));
-	assert_false(pw_exports_service_to(store, "api", "north"));
-	assert_true(pw_exports_service_to(store, "ghost", "north"));
-	assert_false(pw_exports_service_to(store, "missing", "west"));
-	assert_false(pw_exports_service_to(store, "consul", "west"));
-	assert_false(pw_exports_service_to(store, "web", ""));
 }
 
 static void precedence_comes_from_the_wildcards(void **state)

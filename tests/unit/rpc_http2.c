@@ -8,6 +8,7 @@
 #include "userspace/base/buf.h"
 #include "userspace/base/json.h"
 #include "userspace/rpc/pb.h"
+#include <fcntl.h>
 #include <nghttp2/nghttp2.h>
 
 #define STREAM_PATH "/hashicorp.consul.internal.peerstream.PeerStreamService/ExchangeSecret"
@@ -90,7 +91,7 @@ static void raw_open(struct raw *r, uint16_t port)
 	pw_addr_parse("127.0.0.1", port, &a);
 	r->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(connect(r->fd, &a.u.sa, a.len), 0);
-	pw_fs_set_nonblock_cloexec(r->fd);
+	assert_int_equal(fcntl(r->fd, F_SETFL, O_NONBLOCK), 0);
 	assert_int_equal(nghttp2_hd_inflate_new(&r->hd), 0);
 }
 

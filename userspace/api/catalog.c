@@ -180,48 +180,14 @@ static json_t *flat_row(const struct pw_request *r, const struct pw_service *svc
 	return row;
 }
 
-struct collect {
-	const struct pw_request *r;
-	struct pw_selection sel;
-	json_t *rows;
-};
-
-static bool add_flat(void *arg, const struct pw_service *svc)
-{
-	struct collect *c = arg;
-
-	if (pw_selection_has(c->r, &c->sel, svc))
-		json_array_append_new(c->rows, flat_row(c->r, svc));
-	return true;
-}
-
-static int list_flat(struct pw_request *r,
-		     void (*each)(const struct pw_store *, const char *, const char *,
-				  pw_service_fn *, void *),
-		     struct pw_err *err)
-{
-	struct collect c = { .r = r };
-	int rc;
-
-	if (!*r->rest)
-		return pw_err_set(err, PW_ERR_BAD_REQUEST, EINVAL, "Missing service name");
-	rc = pw_selection_get(r, &c.sel, err);
-	if (rc < 0)
-		return rc;
-	c.rows = json_array();
-	each(r->api->opt.store, c.sel.peer, r->rest, add_flat, &c);
-	pw_selection_clear(&c.sel);
-	return pw_reply_rows(r, c.rows, err);
-}
-
 int pw_h_catalog_service(struct pw_request *r, struct pw_err *err)
 {
-	return list_flat(r, pw_catalog_each, err);
+	return pw_list_instances(r, pw_catalog_each, flat_row, err);
 }
 
 int pw_h_catalog_connect(struct pw_request *r, struct pw_err *err)
 {
-	return list_flat(r, pw_catalog_each_connect, err);
+	return pw_list_instances(r, pw_catalog_each_connect, flat_row, err);
 }
 
 int pw_h_catalog_nodes(struct pw_request *r, struct pw_err *err)

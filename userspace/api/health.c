@@ -3,55 +3,20 @@
 #include "internal.h"
 #include "../catalog/catalog.h"
 
-struct collect {
-	const struct pw_request *r;
-	struct pw_selection sel;
-	json_t *rows;
-};
-
-static bool add_health(void *arg, const struct pw_service *svc)
-{
-	struct collect *c = arg;
-
-	if (pw_selection_has(c->r, &c->sel, svc))
-		json_array_append_new(c->rows, pw_row_health(c->r, svc));
-	return true;
-}
-
-static int list_instances(struct pw_request *r,
-			  void (*each)(const struct pw_store *, const char *, const char *,
-				       pw_service_fn *, void *),
-			  struct pw_err *err)
-{
-	struct collect c = { .r = r };
-	int rc;
-
-	if (!*r->rest)
-		return pw_err_set(err, PW_ERR_BAD_REQUEST, EINVAL, "Missing service name");
-	rc = pw_selection_get(r, &c.sel, err);
-	if (rc < 0)
-		return rc;
-	c.rows = json_array();
-	if (each)
-		each(r->api->opt.store, c.sel.peer, r->rest, add_health, &c);
-	pw_selection_clear(&c.sel);
-	return pw_reply_rows(r, c.rows, err);
-}
-
 int pw_h_health_service(struct pw_request *r, struct pw_err *err)
 {
-	return list_instances(r, pw_catalog_each, err);
+	return pw_list_instances(r, pw_catalog_each, pw_row_health, err);
 }
 
 int pw_h_health_connect(struct pw_request *r, struct pw_err *err)
 {
-	return list_instances(r, pw_catalog_each_connect, err);
+	return pw_list_instances(r, pw_catalog_each_connect, pw_row_health, err);
 }
 
 /* No ingress gateway can be configured, so none is bound to any service. */
 int pw_h_health_ingress(struct pw_request *r, struct pw_err *err)
 {
-	return list_instances(r, /* each= */ NULL, err);
+	return pw_list_instances(r, /* each= */ NULL, pw_row_health, err);
 }
 
 static int list_checks(struct pw_request *r, const char *prefix_node,

@@ -13,6 +13,7 @@
  *api->requests, so that freeing the server finds it.
  */
 #include "api.h"
+#include "../catalog/catalog.h"
 #include "query.h"
 #include "../model/model.h"
 #include <event2/event.h>
@@ -172,6 +173,12 @@ bool pw_selection_has(const struct pw_request *r, const struct pw_selection *sel
 		      const struct pw_service *svc);
 json_t *pw_row_node(const struct pw_request *r, const struct pw_node *n);
 json_t *pw_row_health(const struct pw_request *r, const struct pw_service *svc);
+/* Answers with a row of each selected instance of the service that the path names; each NULL: none.
+ */
+typedef void pw_each_fn(const struct pw_store *s, const char *peer, const char *name,
+			pw_service_fn *cb, void *arg);
+typedef json_t *pw_row_fn(const struct pw_request *r, const struct pw_service *svc);
+int pw_list_instances(struct pw_request *r, pw_each_fn *each, pw_row_fn *row, struct pw_err *err);
 json_t *pw_row_checks(const struct pw_store *s, const struct pw_service *svc);
 bool pw_selection_has_node(const struct pw_selection *sel, const struct pw_node *n);
 json_t *pw_agent_service_json(const struct pw_api *api, const struct pw_service *svc);

@@ -1,18 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "query.h"
 #include "../base/json.h"
+#include "../base/hash.h"
 #include <string.h>
-
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
 
 /* Jansson takes nothing else into an answer, so it is the judge. */
 static bool is_utf8(const char *s)
@@ -34,8 +24,8 @@ int pw_percent_decode(const char *s, size_t len, bool plus, char **ret)
 
 		if (c == '%') {
 			bool whole = len - i > 2;
-			int high = whole ? hex_value(s[i + 1]) : -1;
-			int low = whole ? hex_value(s[i + 2]) : -1;
+			int high = whole ? pw_hex_digit(s[i + 1]) : -1;
+			int low = whole ? pw_hex_digit(s[i + 2]) : -1;
 
 			if (high < 0 || low < 0)
 				return -EINVAL;

@@ -115,3 +115,36 @@ json_t *pw_row_health(const struct pw_request *r, const struct pw_service *svc)
 	json_object_set_new(row, "Checks", pw_row_checks(s, svc));
 	return row;
 }
+
+struct listing {
+	const struct pw_request *r;
+	struct pw_selection sel;
+	pw_row_fn *row;
+	json_t *rows;
+};
+
+static bool add_row(void *arg, const struct pw_service *svc)
+{
+	struct listing *l = arg;
+
+	if (pw_selection_has(l->r, &l->sel, svc))
+		json_array_append_new(l->rows, l->row(l->r, svc));
+	return true;
+}
+
+int pw_list_instances(struct pw_request *r, pw_each_fn *each, pw_row_fn *row, struct pw_err *err)
+{
+	struct listing l = { .r = r, .row = row };
+	int rc;
+
+	if (!*r->rest)
+		return pw_err_set(err, PW_ERR_BAD_REQUEST, EINVAL, "Missing service name");
+	rc = pw_selection_get(r, &l.sel, err);
+	if (rc < 0)
+		return rc;
+	l.rows = json_array();
+	if (each)
+		each(r->api->opt.store, l.sel.peer, r->rest, add_row, &l);
+	pw_selection_clear(&l.sel);
+	return pw_reply_rows(r, l.rows, err);
+}

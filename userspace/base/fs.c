@@ -128,13 +128,3 @@ int pw_fs_write_atomic(const char *path, const void *data, size_t len, unsigned 
 		return failed(err, "sync the directory of", path);
 	return 0;
 }
-
-int pw_fs_set_nonblock_cloexec(int fd)
-{
-	int status = fcntl(fd, F_GETFL), flags = fcntl(fd, F_GETFD);
-
-	if (status < 0 || flags < 0 || fcntl(fd, F_SETFL, status | O_NONBLOCK) < 0 ||
-	    fcntl(fd, F_SETFD, flags | FD_CLOEXEC) < 0)
-		return -errno;
-	return 0;
-}

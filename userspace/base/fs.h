@@ -8,5 +8,4 @@ int pw_fs_read(const char *path, size_t max, char **ret, size_t *ret_len, struct
 /* temp, fsync, rename */
 int pw_fs_write_atomic(const char *path, const void *data, size_t len, unsigned mode,
 		       struct pw_err *err);
-int pw_fs_set_nonblock_cloexec(int fd);
 #endif

@@ -22,6 +22,17 @@ void pw_sha256(const void *data, size_t len, uint8_t ret[32])
 	SHA256(data, len, ret);
 }
 
+int pw_hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
 char *pw_hex(const uint8_t *data, size_t len, const char *sep)
 {
 	static const char digits[] = "0123456789abcdef";

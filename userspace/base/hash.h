@@ -7,6 +7,7 @@ uint64_t pw_hash64(const void *data, size_t len);
 void pw_sha256(const void *data, size_t len, uint8_t ret[32]);
 char *pw_hex(const uint8_t *data, size_t len,
 	     const char *sep);			      /* "ab:cd" with sep ":"; "" gives "abcd" */
+int pw_hex_digit(char c);			      /* 0..15; -1: no hex digit */
 char *pw_base64_encode(const void *data, size_t len); /* RFC 4648, padded */
 /* padding required, no white space; -EINVAL */
 int pw_base64_decode(const char *s, size_t len, uint8_t **ret, size_t *ret_len);

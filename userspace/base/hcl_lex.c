@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hcl_private.h"
+#include "hash.h"
 #include "str.h"
 #include <math.h>
 #include <stdarg.h>
@@ -140,24 +141,13 @@ static void add_utf8(struct pw_strbuf *b, uint32_t c)
 	pw_strbuf_add_n(b, out, n);
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 /* \u0041, \U0001F600, \x41: the lexer stands on the first digit. */
 static int lex_code_point(struct hcl_lexer *l, size_t digits, struct pw_strbuf *b)
 {
 	uint32_t c = 0;
 
 	for (size_t i = 0; i < digits; i++) {
-		int d = hex_digit(peek(l, 0));
+		int d = pw_hex_digit(peek(l, 0));
 
 		if (d < 0)
 			return fail_here(l, "expected a hexadecimal digit in an escape");

@@ -22,11 +22,6 @@ int64_t pw_now_mono_ms(void)
 	return clock_ns(CLOCK_MONOTONIC) / NS_PER_MS;
 }
 
-int64_t pw_now_mono_ns(void)
-{
-	return clock_ns(CLOCK_MONOTONIC);
-}
-
 int64_t pw_now_real_ns(void)
 {
 	return clock_ns(CLOCK_REALTIME);

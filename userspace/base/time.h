@@ -3,7 +3,6 @@
 #define PW_BASE_TIME_H
 #include "err.h"
 int64_t pw_now_mono_ms(void);
-int64_t pw_now_mono_ns(void);
 int64_t pw_now_real_ns(void);
 /* Go durations: "1h2m3.5s", "250ms", "0", "1us", "1ns"; negative allowed. -EINVAL, -ERANGE. */
 int pw_duration_parse_ms(const char *s, int64_t *ret_ms);

@@ -283,12 +283,6 @@ int pw_ca_server_leaf(struct pw_ca *ca, struct pw_identity **ret, struct pw_err 
 			pw_sni_server(ca->datacenter, ca->trust_domain), ret, err);
 }
 
-int pw_ca_gateway_leaf(struct pw_ca *ca, struct pw_identity **ret, struct pw_err *err)
-{
-	return leaf_get(ca, "gateway", pw_spiffe_gateway(ca->trust_domain, ca->datacenter),
-			/* dns= */ NULL, ret, err);
-}
-
 /* Renews what is in use and due, forgets what nobody holds. True: something was renewed. */
 static bool renew_due(struct pw_ca *ca, bool all)
 {

@@ -45,7 +45,6 @@ void pw_identity_unref(struct pw_identity **i);
 int pw_ca_leaf(struct pw_ca *ca, const char *service, struct pw_identity **ret, struct pw_err *err);
 /* Server certificate: DNS SAN server.<dc>.peering.<td> and URI SAN of the server. */
 int pw_ca_server_leaf(struct pw_ca *ca, struct pw_identity **ret, struct pw_err *err);
-int pw_ca_gateway_leaf(struct pw_ca *ca, struct pw_identity **ret, struct pw_err *err);
 /* fn runs in the loop whenever a cached leaf was renewed or a root changed: publish a new routing.
  */
 void pw_ca_on_change(struct pw_ca *ca, void (*fn)(void *arg), void *arg);

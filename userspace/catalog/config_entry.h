@@ -30,13 +30,11 @@ json_t *pw_config_entry_json(const struct pw_config_entry *e);
  * What exported-services says: exact names, and "*" for the services that are registered; never the
  * control service. Lists are the union of all lines, sorted and unique.
  */
-void pw_exports_for_peer(const struct pw_store *s, const char *peer, struct pw_strv *ret_names);
-/* The same for all peers at once, for who asks for many: each line is read once. Holds copies. */
+/* For all peers at once: each line is read once. Holds copies. */
 struct pw_exports;
 struct pw_exports *pw_exports_new(const struct pw_store *s);
 const struct pw_strv *pw_exports_of(const struct pw_exports *e, const char *peer); /* never NULL */
 void pw_exports_free(struct pw_exports **e);
-bool pw_exports_service_to(const struct pw_store *s, const char *service, const char *peer);
 void pw_exports_peers_of(const struct pw_store *s, const char *service, struct pw_strv *ret_peers);
 
 /*

@@ -119,16 +119,6 @@ static const json_t *exported_list(const struct pw_store *s)
 	return e ? json_object_get(e->body, "Services") : NULL;
 }
 
-static bool goes_to(const json_t *exported, const char *peer)
-{
-	const json_t *consumers = json_object_get(exported, "Consumers"), *consumer;
-	size_t i;
-
-	json_array_foreach(consumers, i,
-			   consumer) if (pw_streq(pw_json_str(consumer, "Peer"), peer)) return true;
-	return false;
-}
-
 /* Names of our own making that stand for a sidecar are never exported by a wildcard, nor is the
  * control service. */
 static bool wildcard_covers(const char *service)
@@ -171,27 +161,6 @@ static void add_all(const struct pw_store *s, struct pw_strv *ret)
 	for (size_t i = 0; i < names.n; i++)
 		if (wildcard_covers(names.items[i]))
 			pw_strv_add(ret, names.items[i]);
-}
-
-void pw_exports_for_peer(const struct pw_store *s, const char *peer, struct pw_strv *ret_names)
-{
-	const json_t *list = exported_list(s), *exported;
-	bool all = false;
-	size_t i;
-
-	json_array_foreach(list, i, exported)
-	{
-		const char *name = pw_json_str(exported, "Name");
-
-		if (pw_streq(name, PW_AGENT_SERVICE) || !goes_to(exported, peer))
-			continue;
-		if (!pw_streq(name, "*"))
-			pw_strv_add(ret_names, name);
-		else if (!all)
-			add_all(s, ret_names);
-		all |= pw_streq(name, "*");
-	}
-	sort_unique(ret_names);
 }
 
 static struct consumer *consumer_get(struct pw_exports *e, const char *peer)
@@ -281,18 +250,6 @@ static bool entry_covers(const struct pw_store *s, const json_t *exported, const
 	if (pw_streq(name, "*"))
 		return wildcard_covers(service) && exists(s, service);
 	return pw_streq(name, service);
-}
-
-bool pw_exports_service_to(const struct pw_store *s, const char *service, const char *peer)
-{
-	const json_t *list = exported_list(s), *exported;
-	size_t i;
-
-	if (pw_str_empty(service) || pw_str_empty(peer) || pw_streq(service, PW_AGENT_SERVICE))
-		return false;
-	json_array_foreach(list, i, exported) if (goes_to(exported, peer) &&
-						  entry_covers(s, exported, service)) return true;
-	return false;
 }
 
 void pw_exports_peers_of(const struct pw_store *s, const char *service, struct pw_strv *ret_peers)

@@ -4,6 +4,7 @@
 #include "../base/time.h"
 #include "../model/reason.h"
 #include <assert.h>
+#include <openssl/err.h>
 #include <string.h>
 #include <sys/epoll.h>
 
@@ -233,4 +234,23 @@ void pw_conn_timer(struct pw_conn *c)
 	case PW_CONN_DEAD:
 		break;
 	}
+}
+
+int pw_conn_handshake(struct pw_conn *c, struct pw_leg *leg, enum pw_reason *ret_reason,
+		      char *ret_detail, size_t size)
+{
+	int r;
+
+	ERR_clear_error();
+	errno = 0;
+	r = SSL_do_handshake(leg->ssl);
+	if (r != 1) {
+		if (pw_leg_tls_error(leg, r) == -EAGAIN)
+			return -EAGAIN;
+	} else if (pw_tls_finish(leg->ssl, &c->check) == 0) {
+		return 0;
+	}
+	*ret_reason = pw_tls_failure(leg->ssl, &c->check, leg->alert, ret_detail, size);
+	ERR_clear_error();
+	return -EACCES;
 }

@@ -179,6 +179,10 @@ void pw_conn_report_limit(struct pw_conn *c, enum pw_limit limit);
 void pw_conn_deadline(struct pw_conn *c, int64_t timeout_ms);
 int pw_conn_watch(struct pw_conn *c, int leg);
 void pw_conn_set_pending(struct pw_conn *c, bool pending);
+/* One step of a leg's handshake, with the judgement of the other side at its end. 0: done; -EAGAIN:
+ * an event will come; -EACCES: failed, reason and detail say how. */
+int pw_conn_handshake(struct pw_conn *c, struct pw_leg *leg, enum pw_reason *ret_reason,
+		      char *ret_detail, size_t size);
 void pw_conn_free(struct pw_conn *c); /* memory only: it has ended */
 /* flow.c: the open connection. */
 void pw_conn_forward(struct pw_conn *c);

@@ -85,20 +85,14 @@ void pw_egress_handshake(struct pw_conn *c)
 	struct pw_leg *leg = &c->flow.legs[1];
 	char detail[512];
 	enum pw_reason reason;
-	int r;
+	int r = pw_conn_handshake(c, leg, &reason, detail, sizeof(detail));
 
-	ERR_clear_error();
-	errno = 0;
-	r = SSL_do_handshake(leg->ssl);
-	if (r != 1) {
-		if (pw_leg_tls_error(leg, r) == -EAGAIN)
-			return;
-	} else if (pw_tls_finish(leg->ssl, &c->check) == 0) {
+	if (r == -EAGAIN)
+		return;
+	if (r == 0) {
 		pw_conn_forward(c);
 		return;
 	}
-	reason = pw_tls_failure(leg->ssl, &c->check, leg->alert, detail, sizeof(detail));
-	ERR_clear_error();
 	if (may_try_another(reason, leg->alert))
 		pw_connect_failed(c, reason, detail);
 	else

@@ -241,7 +241,8 @@ static const char *tls_reason(const struct pw_conn *c)
 	case PW_TLS_PASSTHROUGH:
 		return "the instance speaks mesh TLS itself";
 	default:
-		return "kTLS is not built in";
+		return pw_streq(c->worker->d->opt.ktls, "off") ? "kTLS is turned off"
+							       : "kTLS is not built in";
 	}
 }
 

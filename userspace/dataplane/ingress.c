@@ -168,23 +168,16 @@ void pw_ingress_hello(struct pw_conn *c)
 
 void pw_ingress_handshake(struct pw_conn *c)
 {
-	struct pw_leg *leg = &c->flow.legs[0];
 	char detail[512];
 	enum pw_reason reason;
-	int r;
+	int r = pw_conn_handshake(c, &c->flow.legs[0], &reason, detail, sizeof(detail));
 
-	ERR_clear_error();
-	errno = 0;
-	r = SSL_do_handshake(leg->ssl);
-	if (r != 1) {
-		if (pw_leg_tls_error(leg, r) == -EAGAIN)
-			return;
-	} else if (pw_tls_finish(leg->ssl, &c->check) == 0) {
+	if (r == -EAGAIN)
+		return;
+	if (r == 0) {
 		pw_conn_set_pending(c, false);
 		pw_connect_start(c);
 		return;
 	}
-	reason = pw_tls_failure(leg->ssl, &c->check, leg->alert, detail, sizeof(detail));
-	ERR_clear_error();
 	pw_conn_refuse(c, reason, detail);
 }

@@ -5,17 +5,6 @@
 
 #include <string.h>
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 char *rpc_status_encode_message(const char *text)
 {
 	struct pw_strbuf b = { 0 };
@@ -50,8 +39,8 @@ char *rpc_status_decode_message(const char *value, size_t len)
 	size_t n = 0;
 
 	for (size_t i = 0; i < len; i++) {
-		int hi = i + 2 < len && value[i] == '%' ? hex_digit(value[i + 1]) : -1;
-		int lo = hi >= 0 ? hex_digit(value[i + 2]) : -1;
+		int hi = i + 2 < len && value[i] == '%' ? pw_hex_digit(value[i + 1]) : -1;
+		int lo = hi >= 0 ? pw_hex_digit(value[i + 2]) : -1;
 
 		if (lo >= 0) {
 			text[n++] = (char)(hi << 4 | lo);
